@@ -1,0 +1,58 @@
+# `make demo` and `make test` are all a newcomer needs; both set up first.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+REFERENCE := .cache/botocore-reference
+UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
+
+.PHONY: help setup demo test check bench lock format docs clean
+
+help: ## say what each target does
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: $(VENV)/.installed $(REFERENCE)/.installed ## make the virtual environment from the lock
+
+$(VENV)/.installed: requirements/dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; PYTHON=… names one"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@command -v uv >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The models that the reference page was made from; only tests read them.
+$(REFERENCE)/.installed: requirements/reference-models.txt $(VENV)/.installed
+	$(UV) pip install --quiet --python $(BIN)/python --target $(REFERENCE) --no-deps --require-hashes -r requirements/reference-models.txt
+	@touch $@
+
+demo: setup ## simulate a cloud, sync it twice, answer five questions
+	$(BIN)/stocktake demo
+
+test: setup ## run all tests
+	$(BIN)/python -m pytest
+
+check: setup ## run what CI runs besides the tests
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## measure speed and memory, peers in the same run
+	$(BIN)/python benchmarks/run.py
+
+lock: ## renew the hashed requirement files
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --all-extras --group dev pyproject.toml -o requirements/dev.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-deps requirements/reference-models.in -o requirements/reference-models.txt
+
+format: setup ## format and fix what can be fixed
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+docs: setup ## regenerate the generated parts of docs/
+	$(BIN)/python -m docs.generate
+
+clean: ## remove what setup made
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache

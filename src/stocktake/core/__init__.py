@@ -1,0 +1,1 @@
+"""Words everyone uses: errors, clock, settings, progress."""

@@ -1,0 +1,1 @@
+"""Raw answer to typed Arrow batch."""

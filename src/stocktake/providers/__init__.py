@@ -1,0 +1,1 @@
+"""What a cloud publishes about its own API, read as data."""

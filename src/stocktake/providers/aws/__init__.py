@@ -1,0 +1,1 @@
+"""The models that botocore ships, read as data."""

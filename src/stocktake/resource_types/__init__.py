@@ -1,0 +1,1 @@
+"""Derived types: schema, call plan, identity, references."""

@@ -1,0 +1,1 @@
+"""Fronts: parse, call one function, render."""

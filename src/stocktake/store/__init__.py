@@ -1,0 +1,1 @@
+"""What is known now, what was known then, what could not be read."""

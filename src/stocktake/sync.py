@@ -1,0 +1,1 @@
+"""The sweep: collect, normalize, store, start to end."""
