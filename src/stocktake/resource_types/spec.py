@@ -40,6 +40,8 @@ class ValueType:
     """TIMESTAMP only: the wire form the model states: unixTimestamp, iso8601 or rfc822."""
     sensitive: bool = False
     """The model marks the shape as sensitive."""
+    omitted: tuple[str, ...] = ()
+    """STRUCT only: wire names that the rules leave out on purpose (blobs, the provider's own tags)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,17 @@ class TagsCall:
 
 
 @dataclass(frozen=True, slots=True)
+class InlineTags:
+    """Tags that come inside the document."""
+
+    path: Path
+    """In the document."""
+    key_member: str = "Key"
+    value_member: str = "Value"
+    """Names in the tag structure; both '' where the tags are a map."""
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """What makes two answers the same resource, and two resources different."""
 
@@ -172,6 +185,10 @@ class ResourceType:
     life_cycle: LifeCycle
     arn_service: str
     """The service part of its ARNs, which is also the IAM prefix."""
+    inline_tags: InlineTags | None = None
+    """Where the document itself holds the tags."""
+    omitted: tuple[str, ...] = ()
+    """Top-level wire names that the rules leave out on purpose (blobs, the provider's own tags, tokens)."""
     reasons: dict[str, str] = field(default_factory=dict)
     """Which rule decided each part: `describe_call` -> `same noun; binds TrainingJobName by same name`."""
 
@@ -213,6 +230,8 @@ def sql_type(value: ValueType) -> str:
             assert value.element is not None  # noqa: S101 - likewise
             return f"MAP(VARCHAR, {sql_type(value.element)})"
         case Kind.STRUCT:
+            if not value.fields:
+                return "VARCHAR"  # nothing is known of it: kept as JSON text
             inner = ", ".join(f'"{f.name}" {sql_type(f.type)}' for f in value.fields)
             return f"STRUCT({inner})"
         case _:
