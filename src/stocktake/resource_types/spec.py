@@ -75,6 +75,8 @@ class Pagination:
     """The largest that the model allows."""
     origin: str = "paginator"
     """Where this comes from: paginator (botocore's own) or inferred."""
+    further_tokens: tuple[tuple[str, Path], ...] = ()
+    """Where one token is not enough (Route 53 record sets): more pairs like `input_token`, `output_token`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,8 @@ class TagsCall:
     value_member: str = "Value"
     """Names in the tag structure; both '' where the answer is a map."""
     iam_action: str = ""
+    arguments: dict[str, object] = field(default_factory=dict)
+    """Constants sent each time (the kind of resource, where one call serves several kinds)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,108 @@
+"""The verb and the noun in an operation's name, and the singular of a noun."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+s?|[0-9]+")
+_DATE = re.compile(r"\d{4}_?\d{2}_?\d{2}$")
+_VERSION = re.compile(r"V(\d+)$")
+_CONNECTORS = frozenset({"For", "By", "In", "With", "From", "On", "Of", "To", "Under", "Within", "Associated"})
+_LIFE_VERBS = re.compile(
+    "Create|Delete|Put|Update|Start|Stop|Register|Deregister|Run|Import|Launch|Allocate|Request|Release|Terminate|"
+    "Modify|Cancel|Publish|Submit|Restore|Copy|Purchase|Provision|Add|Remove"
+)
+"""Verbs that only things that exist by somebody's act are the object of."""
+_NOUN_VERBS = re.compile(
+    f"{_LIFE_VERBS.pattern}|Describe|Get|Enable|Disable|Associate|Disassociate|Reboot|Deprovision|Set|Batch|Invoke|"
+    "Attach|Detach|Tag|Untag|Send|Accept|Reject|Execute|Deploy"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationName:
+    """An operation's name, taken apart: `ListTrainingJobsForTuningJobV2`."""
+
+    verb: str
+    """`List`"""
+    noun: str
+    """`TrainingJobs`"""
+    condition: str
+    """`ForTuningJob`; '' where there is none."""
+    version: int
+    """2; 1 where the name states none."""
+
+
+def split_operation(name: str) -> OperationName:
+    """Take an operation's name apart."""
+    name = _DATE.sub("", name)
+    stated = _VERSION.search(name)
+    words = _WORD.findall(_VERSION.sub("", name))
+    cut = next((at for at, word in enumerate(words) if at > 1 and word in _CONNECTORS), len(words))
+    return OperationName(
+        verb=words[0] if words else "",
+        noun="".join(words[1:cut]),
+        condition="".join(words[cut:]),
+        version=int(stated[1]) if stated else 1,
+    )
+
+
+class Vocabulary:
+    """The singular nouns that a service's own operations use."""
+
+    def __init__(self, operations: Iterable[str]) -> None:
+        self._names = [split_operation(name) for name in operations]
+
+    @cached_property
+    def _nouns(self) -> frozenset[str]:
+        return frozenset(name.noun for name in self._names if name.noun and _NOUN_VERBS.fullmatch(name.verb))
+
+    @cached_property
+    def _last_words(self) -> frozenset[str]:
+        return frozenset(_WORD.findall(noun)[-1] for noun in self._nouns)
+
+    @cached_property
+    def _verbs(self) -> dict[str, set[str]]:
+        verbs: dict[str, set[str]] = {}
+        for name in self._names:
+            verbs.setdefault(name.noun.lower(), set()).add(name.verb)
+        return verbs
+
+    def is_made(self, noun: str) -> bool:
+        """Return whether an operation makes, changes or ends what the noun names."""
+        return any(_LIFE_VERBS.fullmatch(verb) for verb in self._verbs.get(noun.lower(), ()))
+
+    def singular(self, noun: str) -> str:
+        """Return the singular of a noun: the form that the service uses, else by the rules of English spelling."""
+        forms = _singular_forms(noun)
+        for form in forms:
+            if form in self._nouns:
+                return form
+        words = _WORD.findall(noun)
+        for form in _singular_forms(words[-1]):
+            if form in self._last_words:
+                return "".join(words[:-1]) + form
+        return forms[0]
+
+
+def _singular_forms(noun: str) -> list[str]:
+    """Return what the singular may be, likeliest first; the noun itself where it is no plural."""
+    if not noun.endswith("s") or noun.endswith(("ss", "us", "is")):
+        return [noun]
+    if noun.endswith("ies"):
+        return [f"{noun[:-3]}y", noun[:-1]]
+    if noun.endswith("yses"):
+        return [f"{noun[:-2]}is", noun[:-1]]
+    if noun.endswith("ices"):
+        return [noun[:-1], f"{noun[:-4]}ex", f"{noun[:-4]}ix"]
+    if noun.endswith(("sses", "shes", "ches", "xes", "zes", "uses")):
+        return [noun[:-2], noun[:-1]]
+    if noun.endswith("ses"):
+        return [noun[:-1], noun[:-2]]
+    return [noun[:-1]]
