@@ -1,0 +1,166 @@
+"""Turn a batch of raw answers of one type into a typed Arrow table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import duckdb
+import orjson
+import pyarrow as pa
+
+from stocktake.normalize.compile import compile_type, inline_tags_sql, provider_fields
+from stocktake.normalize.redact import sifting_pattern
+from stocktake.normalize.repair import Misfit, UnreadableError, parse_document, repair
+from stocktake.resource_types.spec import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stocktake.normalize.redact import Redactor
+    from stocktake.resource_types.spec import Field, ResourceType, ValueType
+
+ROW = "_row"
+UNKNOWN = "_unknown"
+INLINE_TAGS = "_inline_tags"
+
+
+@dataclass(slots=True)
+class Normalized:
+    """What a batch of answers came to.
+
+    Shape: `table` has the provider's fields under their snake-case names, in page order, then `_row` (INT64, the
+    position in the batch), `_unknown` (members that the model does not know, as JSON text, or null) and, where the
+    type has its tags inside the document, `_inline_tags`. Its rows are sorted by `_row`; unreadable answers have none.
+    """
+
+    table: pa.Table
+    misfits: list[tuple[int, Misfit]] = field(default_factory=list)
+    """Values kept aside, each with its position in the batch."""
+    unreadable: list[tuple[int, str]] = field(default_factory=list)
+    """Answers that are no resource at all: position and reason."""
+
+
+class Normalizer:
+    """Normalizes answers of one type, in a database of its own in memory. One thread at a time."""
+
+    def __init__(self, resource_type: ResourceType, redactor: Redactor) -> None:
+        self._type = resource_type
+        self._redactor = redactor
+        self._path = resource_type.describe_call.result_path if resource_type.describe_call else ()
+        self._fields = provider_fields(resource_type)
+        self._kept = self._repairable_names()
+        self._pattern = sifting_pattern(frozenset(_sensitive_names(self._fields)))
+        self._statement = self._compile(wrapped=True)
+        self._statement_for_repaired = self._compile(wrapped=False)
+        self._connection = duckdb.connect()
+        self._connection.execute("SET timezone = 'UTC'")
+        # A batch is small; a second thread costs more CPU than it saves time.
+        self._connection.execute("SET threads = 1")
+
+    def close(self) -> None:
+        """Free the database in memory."""
+        self._connection.close()
+
+    def sift(self, bodies: Sequence[bytes]) -> list[bool]:
+        """Say which answers may hold secrets, and so must go the exact way; also those that are not UTF-8."""
+        texts = [_decoded(body) for body in bodies]
+        batch = pa.table({"t": pa.array(texts, pa.string())})
+        self._connection.register("batch", batch)
+        rows = self._connection.execute("SELECT coalesce(regexp_matches(t, ?), true) FROM batch", [self._pattern])
+        return [bool(row[0]) for row in rows.fetchall()]
+
+    def normalize(self, bodies: Sequence[bytes], suspicious: Sequence[bool]) -> Normalized:
+        """Type a batch; `suspicious` comes from `sift`. Never raises for what an answer holds."""
+        result = Normalized(table=pa.table({}))
+        fast = [(row, body.decode()) for row, body in enumerate(bodies) if not suspicious[row]]
+        whole, rest = self._typed(self._statement, fast)
+        rest += [row for row, found in enumerate(suspicious) if found]
+        tables = [whole]
+        repaired: list[tuple[int, str]] = []
+        unknown: dict[int, str] = {}
+        for row in sorted(rest):
+            try:
+                document = parse_document(bodies[row], self._path)
+            except UnreadableError as error:
+                result.unreadable.append((row, str(error)))
+                continue
+            mended = repair(document, self._fields, self._type.omitted, self._redactor)
+            mended.document.update({k: document[k] for k in self._kept if document.get(k) is not None})
+            repaired.append((row, orjson.dumps(mended.document).decode()))
+            if mended.unknown:
+                unknown[row] = orjson.dumps(mended.unknown).decode()
+            result.misfits += [(row, misfit) for misfit in mended.misfits]
+        if repaired:
+            tables.append(self._typed(self._statement_for_repaired, repaired, keep_all=True)[0])
+        table = pa.concat_tables(tables)
+        if len(tables) > 1:
+            table = table.sort_by(ROW)
+        strange: list[str | None] = [None] * table.num_rows
+        if unknown:
+            strange = [unknown.get(int(row)) for row in table[ROW].to_numpy()]
+        result.table = table.append_column(UNKNOWN, pa.array(strange, pa.string()))
+        return result
+
+    def _typed(
+        self, statement: str, texts: list[tuple[int, str]], *, keep_all: bool = False
+    ) -> tuple[pa.Table, list[int]]:
+        """Return the typed rows, and the positions of those that did not come through whole."""
+        batch = pa.table(
+            {ROW: pa.array([row for row, _ in texts], pa.int64()), "t": pa.array([t for _, t in texts], pa.string())}
+        )
+        self._connection.register("batch", batch)
+        table = self._connection.sql(statement).to_arrow_table()
+        whole = table["_whole"].to_pylist()
+        table = table.drop_columns(["_whole"])
+        if keep_all or all(whole):
+            return table, []
+        rows = table[ROW].to_pylist()
+        keep = pa.array([index for index, good in enumerate(whole) if good], pa.int64())
+        return table.take(keep), [row for row, good in zip(rows, whole, strict=True) if not good]
+
+    def _compile(self, *, wrapped: bool) -> str:
+        compiled = compile_type(self._type)
+        columns = ", ".join(f'{sql} AS "{name}"' for name, sql in compiled.columns)
+        tags = inline_tags_sql(self._type)
+        tags_column = f", {tags} AS {INLINE_TAGS}" if tags else ""
+        document = compiled.document if wrapped else "doc"
+        return f"""
+            WITH parsed AS MATERIALIZED (
+                SELECT {ROW}, CASE WHEN json_valid(t) THEN CAST(t AS JSON) END AS doc FROM batch
+            ), found AS (
+                SELECT {ROW}, {document} AS resource FROM parsed
+            ), read AS (
+                SELECT {ROW}, resource, json_transform(resource, $${compiled.transform}$$) AS j FROM found
+            ), typed AS (
+                SELECT {columns}, {ROW}{tags_column}, resource, j FROM read
+            )
+            SELECT * EXCLUDE (resource, j),
+                   coalesce(json_type(resource) = 'OBJECT'
+                            AND {compiled.census} = {compiled.raw_census}, false) AS _whole
+            FROM typed ORDER BY {ROW}
+        """
+
+    def _repairable_names(self) -> tuple[str, ...]:
+        """Return members that repair leaves out and the statement still reads: the inline tags' first step."""
+        return self._type.inline_tags.path[:1] if self._type.inline_tags else ()
+
+
+def _decoded(body: bytes) -> str | None:
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _sensitive_names(fields: tuple[Field, ...]) -> set[str]:
+    names: set[str] = set()
+    for member in fields:
+        inner: ValueType | None = member.type
+        while inner is not None:
+            if inner.sensitive:
+                names.add(member.wire_name or member.name)
+            if inner.kind is Kind.STRUCT:
+                names |= _sensitive_names(inner.fields)
+            inner = inner.element
+    return names

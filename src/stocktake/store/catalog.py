@@ -1,0 +1,244 @@
+"""The catalog file: open it, know its version, and say clearly why it cannot be opened."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import duckdb
+
+from stocktake.core.errors import CatalogAccessError, CatalogLockedError, CatalogTooNewError, FatalError, UserError
+from stocktake.store.migrations import FORMAT_VERSION, MIGRATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Readable by every DuckDB client since 1.4; see docs/decisions/0001.
+STORAGE_VERSION = "v1.4.0"
+_POLL_SECONDS = 0.1
+
+
+class Catalog:
+    """An open catalog. Close it soon: while one process has it open for writing, no other can open it."""
+
+    def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection, *, read_only: bool) -> None:
+        self.path = path
+        self.connection = connection
+        self.read_only = read_only
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what was committed is on disk."""
+        with translating(self.path):
+            self.connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Run the block as one transaction: all of it is kept, or nothing.
+
+        Raises CatalogAccessError where the disk is full or the file cannot be written.
+        """
+        with translating(self.path):
+            self.connection.execute("BEGIN")
+            try:
+                yield self.connection
+                self.connection.execute("COMMIT")
+            except BaseException:
+                # The failed statement may have ended the transaction already; the first error is the one to show.
+                with _ignoring_driver_errors():
+                    self.connection.execute("ROLLBACK")
+                raise
+
+    def redaction_key(self) -> bytes:
+        """Return the key for hashes of redacted secrets, kept beside the catalog, not in it; made on first use.
+
+        Raises CatalogAccessError where it can be neither read nor made.
+        """
+        path = Path(f"{self.path}.key")
+        try:
+            if not path.exists():
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "w") as file:
+                    file.write(secrets.token_hex(32) + "\n")
+            return bytes.fromhex(path.read_text().strip())
+        except FileExistsError:
+            return bytes.fromhex(path.read_text().strip())
+        except (OSError, ValueError) as error:
+            raise CatalogAccessError(
+                f"The redaction key {path} cannot be used: {error}",
+                code="redaction_key",
+                hint="Restore the file or its rights; or remove it, and redacted values will show one change each.",
+                where=str(path),
+            ) from error
+
+
+def open_catalog(path: Path, *, read_only: bool = False, wait_seconds: float = 0.0) -> Catalog:
+    """Open a catalog; for writing, make it where there is none and bring an older one up to date.
+
+    Raises CatalogLockedError after `wait_seconds` while another process holds it, CatalogAccessError,
+    CatalogTooNewError, and UserError where there is nothing to read.
+    """
+    if read_only and not path.exists():
+        raise UserError(
+            f"There is no catalog at {path}",
+            code="no_catalog",
+            hint="Run `stocktake sync` first, or name another file with --catalog or STOCKTAKE_CATALOG.",
+            where=str(path),
+        )
+    with translating(path):
+        if not read_only:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        connection = _connect(path, read_only=read_only, wait_seconds=wait_seconds)
+    catalog = Catalog(path, connection, read_only=read_only)
+    try:
+        _check_version(catalog)
+    except BaseException:
+        connection.close()
+        raise
+    return catalog
+
+
+def _connect(path: Path, *, read_only: bool, wait_seconds: float) -> duckdb.DuckDBPyConnection:
+    """Connect, waiting for the lock. The machine's monotonic clock, since the wait is real whatever the clock says."""
+    config: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_version": STORAGE_VERSION}
+    end = time.monotonic() + wait_seconds
+    while True:
+        try:
+            return duckdb.connect(str(path), read_only=read_only, config=config)
+        except duckdb.Error as error:
+            if "Could not set lock" not in str(error) or time.monotonic() >= end:
+                raise
+            time.sleep(_POLL_SECONDS)
+
+
+def _check_version(catalog: Catalog) -> None:
+    with translating(catalog.path):
+        connection = catalog.connection
+        connection.execute("SET timezone = 'UTC'")
+        found = connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' AND NOT temporary"
+        ).fetchall()
+        names = {row[0] for row in found}
+        version = 0
+        if "catalog_meta" in names:
+            row = connection.execute("SELECT value FROM catalog_meta WHERE key = 'format_version'").fetchone()
+            version = int(row[0]) if row else 0
+        elif names:
+            raise CatalogAccessError(
+                f"{catalog.path} is a database, but no Stocktake catalog",
+                code="not_a_catalog",
+                hint="Name another file with --catalog; nothing was changed in this one.",
+                where=str(catalog.path),
+            )
+    if version > FORMAT_VERSION:
+        raise CatalogTooNewError(
+            f"{catalog.path} has format {version}; this Stocktake knows formats up to {FORMAT_VERSION}",
+            code="catalog_too_new",
+            hint="Upgrade Stocktake (`pip install --upgrade stocktake`); the catalog was not touched.",
+            where=str(catalog.path),
+        )
+    if version < FORMAT_VERSION:
+        if catalog.read_only:
+            raise CatalogAccessError(
+                f"{catalog.path} has format {version}, older than this Stocktake's {FORMAT_VERSION}",
+                code="catalog_too_old",
+                hint="Run any `stocktake sync` once: it brings the catalog up to date.",
+                where=str(catalog.path),
+            )
+        _migrate(catalog, version)
+
+
+def _migrate(catalog: Catalog, version: int) -> None:
+    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
+        with catalog.transaction() as connection:
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute("INSERT OR REPLACE INTO catalog_meta VALUES ('format_version', ?)", [str(number)])
+
+
+@contextmanager
+def _ignoring_driver_errors() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error:
+        return
+
+
+@contextmanager
+def translating(path: Path) -> Iterator[None]:
+    """Turn the database's and the file system's errors about the catalog into ours."""
+    try:
+        yield
+    except (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, OSError) as error:
+        raise catalog_error(path, error) from error
+    except duckdb.Error as error:
+        if "read-only" in str(error):
+            raise _no_rights(path, error) from error
+        raise
+
+
+def catalog_error(path: Path, error: Exception) -> FatalError:
+    """Say what a driver's or system's error means for the catalog."""
+    text = str(error)
+    where = str(path)
+    if "Could not set lock" in text or "Conflicting lock" in text:
+        holder = re.search(r"PID (\d+)", text)
+        by = f" (process {holder[1]})" if holder else ""
+        return CatalogLockedError(
+            f"Another process{by} has {path} open",
+            code="catalog_locked",
+            hint="Wait until it is done, or set STOCKTAKE_LOCK_WAIT_SECONDS to wait longer; nothing was changed.",
+            where=where,
+        )
+    if re.search(r"No space left|Disk quota|File too large|disk full|Could not write all bytes", text, re.IGNORECASE):
+        return CatalogAccessError(
+            f"The disk that holds {path} is full",
+            code="disk_full",
+            hint="Free some space and run the same command again; what was committed is kept, nothing is half done.",
+            where=where,
+        )
+    if re.search(r"version number|serialized with|newer version|storage version", text):
+        return CatalogTooNewError(
+            f"{path} was written by a newer database: {_first_line(text)}",
+            code="catalog_too_new",
+            hint="Upgrade both (`pip install --upgrade stocktake duckdb`); the file was not touched.",
+            where=where,
+        )
+    if "not a valid DuckDB" in text or "checksum" in text or "Corrupt" in text:
+        return CatalogAccessError(
+            f"{path} is no readable catalog: {_first_line(text)}",
+            code="catalog_damaged",
+            hint="Name another file with --catalog, or restore this one from a copy; nothing was changed.",
+            where=where,
+        )
+    if re.search(r"Permission denied|Read-only file system|Is a directory|Not a directory|read-only", text):
+        return _no_rights(path, error)
+    return CatalogAccessError(
+        f"{path}: {_first_line(text)}",
+        code="catalog_io",
+        hint="Look at the file and its disk; what was committed before is kept. --debug shows the whole error.",
+        where=where,
+    )
+
+
+def _no_rights(path: Path, error: Exception) -> CatalogAccessError:
+    return CatalogAccessError(
+        f"{path} cannot be opened or written here: {_first_line(str(error))}",
+        code="catalog_no_rights",
+        hint="Give this user the right to write the file and its folder, or name another one with --catalog.",
+        where=str(path),
+    )
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else "no reason given"

@@ -1,0 +1,118 @@
+"""The ledger: which sweeps ran, what each scope answered, and what was kept aside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import stocktake
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from stocktake.store.catalog import Catalog
+
+
+@dataclass(slots=True)
+class Coverage:
+    """What a sweep learned of one scope."""
+
+    account_id: str
+    region: str
+    type: str
+    started_at: datetime
+    status: str = "complete"
+    """complete, partial, denied, throttled, unsupported or failed."""
+    reason: str = ""
+    hint: str = ""
+    missing_permission: str = ""
+    calls: int = 0
+    throttled_calls: int = 0
+    failed_calls: int = 0
+    listed: int = 0
+    read: int = 0
+    new: int = 0
+    changed: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    aside: int = 0
+    tags_status: str = "complete"
+    """complete, denied, …; or `not refreshed` where unchanged resources' tags could not be asked in bulk."""
+    drift: set[str] = field(default_factory=set)
+    """Paths that the provider sent and the model does not know."""
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A whole answer (path '') or one value that could not be typed."""
+
+    id: str
+    path: str
+    reason: str
+    value: str
+
+
+class Ledger:
+    """Writes the ledger of one sweep."""
+
+    def __init__(self, catalog: Catalog, now: datetime) -> None:
+        """Begin a sweep; one that a crash cut short before is marked as interrupted."""
+        self._catalog = catalog
+        with catalog.transaction() as connection:
+            # Only one process can have the catalog open for writing, so whoever was running is not.
+            connection.execute("UPDATE sweeps SET status = 'interrupted' WHERE status = 'running'")
+            row = connection.execute("SELECT coalesce(max(sweep_id), 0) + 1 FROM sweeps").fetchone()
+            self.sweep_id = int(row[0]) if row else 1
+            connection.execute(
+                "INSERT INTO sweeps VALUES (?, ?, NULL, 'running', NULL, ?, NULL)",
+                [self.sweep_id, now.replace(tzinfo=None), stocktake.__version__],
+            )
+
+    def write_coverage(self, coverage: Coverage) -> None:
+        """Write the row of a scope that is finished."""
+        end = coverage.finished_at or coverage.started_at
+        values: list[object] = [self.sweep_id, coverage.account_id, coverage.region, coverage.type, coverage.status]
+        values += [coverage.reason or None, coverage.hint or None, coverage.missing_permission or None]
+        values += [coverage.calls, coverage.throttled_calls, coverage.failed_calls, coverage.listed, coverage.read]
+        values += [coverage.new, coverage.changed, coverage.deleted, coverage.unchanged, coverage.aside]
+        values += [coverage.tags_status, sorted(coverage.drift)]
+        values += [coverage.started_at.replace(tzinfo=None), end.replace(tzinfo=None)]
+        marks = ", ".join("?" for _ in values)
+        with self._catalog.transaction() as connection:
+            connection.execute(f"INSERT INTO coverage VALUES ({marks})", values)
+
+    def write_asides(self, account_id: str, region: str, type_name: str, asides: Sequence[Aside], at: datetime) -> None:
+        """Write what could not be typed; what an earlier sweep said of the same resource is replaced."""
+        with self._catalog.transaction() as connection:
+            ids = sorted({aside.id for aside in asides})
+            connection.execute(
+                "DELETE FROM aside WHERE account_id = ? AND region = ? AND type = ? AND list_contains(?, id)",
+                [account_id, region, type_name, ids],
+            )
+            connection.executemany(
+                "INSERT INTO aside VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    [
+                        self.sweep_id,
+                        account_id,
+                        region,
+                        type_name,
+                        a.id,
+                        a.path,
+                        a.reason,
+                        a.value,
+                        at.replace(tzinfo=None),
+                    ]
+                    for a in asides
+                ],
+            )
+
+    def finish(self, status: str, calls: int, now: datetime) -> None:
+        """End the sweep: complete, gaps or failed."""
+        with self._catalog.transaction() as connection:
+            connection.execute(
+                "UPDATE sweeps SET status = ?, calls = ?, finished_at = ? WHERE sweep_id = ?",
+                [status, calls, now.replace(tzinfo=None), self.sweep_id],
+            )

@@ -1,0 +1,60 @@
+"""Numbered steps that bring a catalog from one format to the next; a step is never edited once released."""
+
+from __future__ import annotations
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        "CREATE TABLE catalog_meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL)",
+        # One row per type that this catalog holds, with the page's schema as it was last synced.
+        """
+        CREATE TABLE resource_types (
+            type VARCHAR NOT NULL, provider VARCHAR NOT NULL, service VARCHAR NOT NULL, model_version VARCHAR NOT NULL,
+            arn_column VARCHAR, name_column VARCHAR, schema_json VARCHAR NOT NULL, since TIMESTAMP NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE sweeps (
+            sweep_id BIGINT NOT NULL, started_at TIMESTAMP NOT NULL, finished_at TIMESTAMP, status VARCHAR NOT NULL,
+            calls BIGINT, stocktake_version VARCHAR NOT NULL, catalog_user VARCHAR
+        )
+        """,
+        # One row per sweep and scope: what was asked, what came, and why not.
+        """
+        CREATE TABLE coverage (
+            sweep_id BIGINT NOT NULL, account_id VARCHAR NOT NULL, region VARCHAR NOT NULL, type VARCHAR NOT NULL,
+            status VARCHAR NOT NULL, reason VARCHAR, hint VARCHAR, missing_permission VARCHAR,
+            calls BIGINT, throttled_calls BIGINT, failed_calls BIGINT, listed BIGINT, read BIGINT,
+            new BIGINT, changed BIGINT, deleted BIGINT, unchanged BIGINT, aside BIGINT, tags_status VARCHAR,
+            drift VARCHAR[], started_at TIMESTAMP NOT NULL, finished_at TIMESTAMP NOT NULL
+        )
+        """,
+        # What could not be typed: the whole answer (path '') or one value of it.
+        """
+        CREATE TABLE aside (
+            sweep_id BIGINT NOT NULL, account_id VARCHAR NOT NULL, region VARCHAR NOT NULL, type VARCHAR NOT NULL,
+            id VARCHAR NOT NULL, path VARCHAR NOT NULL, reason VARCHAR NOT NULL, value VARCHAR,
+            seen_at TIMESTAMP NOT NULL
+        )
+        """,
+        # The newest word on every scope, and since when it is known whole.
+        """
+        CREATE VIEW coverage_now AS
+        SELECT c.*, w.complete_at, w.complete_at IS NULL OR w.complete_at < c.finished_at AS stale
+        FROM (
+            SELECT * FROM coverage
+            QUALIFY row_number() OVER (PARTITION BY account_id, region, type ORDER BY sweep_id DESC) = 1
+        ) AS c
+        LEFT JOIN (
+            SELECT account_id, region, type, max(finished_at) FILTER (WHERE status = 'complete') AS complete_at
+            FROM coverage GROUP BY ALL
+        ) AS w USING (account_id, region, type)
+        """,
+        # tag(tags, 'team'): the value of a tag, null where it is not set.
+        """
+        CREATE MACRO tag(tags, name) AS
+            substr(list_filter(tags, lambda t: starts_with(t, name || ':'))[1], length(name) + 2)
+        """,
+    ),
+)
+
+FORMAT_VERSION = len(MIGRATIONS)

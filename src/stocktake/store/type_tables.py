@@ -1,0 +1,186 @@
+"""The tables and views of one resource type: made once, widened when the model grows, never rewritten."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from stocktake.resource_types.spec import Kind, page_type, sql_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    import duckdb
+
+    from stocktake.resource_types.spec import Field, Path, ResourceType, ValueType
+    from stocktake.store.catalog import Catalog
+
+# The catalog's own columns, before any field of the provider. Underscored, since no field of a provider is.
+OWN_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("_id", "VARCHAR"),  # the ARN; without one, what identifies it in account and region
+    ("_region", "VARCHAR"),
+    ("_created", "TIMESTAMP"),  # part of the identity: a name may be used again
+    ("_from", "TIMESTAMP"),  # this version was first seen then
+    ("_to", "TIMESTAMP"),  # and no longer seen then; null while it is the newest
+    ("_gone", "BOOLEAN"),  # true where it ended because the resource was deleted
+    ("_sweep", "BIGINT"),  # the sweep that saw it first
+    ("_end_sweep", "BIGINT"),  # the sweep that saw it end
+    ("_hash", "UBIGINT"),  # of the raw answer and its tags
+    ("_summary", "UBIGINT"),  # of the list item
+    ("_settled", "BOOLEAN"),  # cannot change without its list item changing
+    ("_unknown", "VARCHAR"),  # members that the model does not know, as JSON
+)
+# What a reader of the current view sees of them, after the fields.
+VIEW_COLUMNS = ("_id", "_region", "_created", "_from", "_unknown")
+
+
+def quote(name: str) -> str:
+    """Return an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def history_name(type_name: str) -> str:
+    """Return the table of all versions."""
+    return f"{type_name}_history"
+
+
+def ensure_tables(catalog: Catalog, resource_type: ResourceType, now: datetime) -> None:
+    """Make the type's table and views, or widen them by the fields that the model has gained.
+
+    A field that the model dropped keeps its column. Each widening is its own transaction and checkpoint.
+    """
+    name = resource_type.name
+    held = _held_columns(catalog.connection, history_name(name))
+    if not held:
+        with catalog.transaction() as connection:
+            columns = [*OWN_COLUMNS, *((f.name, sql_type(f.type)) for f in resource_type.fields)]
+            ddl = ", ".join(f"{quote(column)} {kind}" for column, kind in columns)
+            connection.execute(f"CREATE TABLE {quote(history_name(name))} ({ddl})")
+            _make_views(connection, resource_type, [f.name for f in resource_type.fields])
+            _remember(connection, resource_type, now)
+        return
+    row = catalog.connection.execute("SELECT schema_json FROM resource_types WHERE type = ?", [name]).fetchone()
+    if row is not None and row[0] == _schema_json(resource_type):
+        return
+    known = _read_schema(row[0]) if row is not None else {}
+    added = list(_missing(resource_type.fields, known, ()))
+    for path, kind in added:
+        with catalog.transaction() as connection:
+            dotted = ".".join(quote(step) for step in path)
+            connection.execute(f"ALTER TABLE {quote(history_name(name))} ADD COLUMN {dotted} {kind}")
+        catalog.connection.execute("CHECKPOINT")
+    with catalog.transaction() as connection:
+        present = [c for c, _ in _held_columns(connection, history_name(name)) if not c.startswith("_")]
+        _make_views(connection, resource_type, sorted(present))
+        connection.execute("DELETE FROM resource_types WHERE type = ?", [name])
+        _remember(connection, resource_type, now)
+
+
+def column_of(fields: tuple[Field, ...], path: Path | None) -> str | None:
+    """Return the SQL expression of a document path (provider names), or None where the type has no such field."""
+    if not path:
+        return None
+    steps: list[str] = []
+    for member in path:
+        found = next((f for f in fields if member in {f.provider_name, f.wire_name}), None)
+        if found is None:
+            return None
+        steps.append(quote(found.name))
+        fields = found.type.fields
+    return ".".join(steps)
+
+
+def type_of(fields: tuple[Field, ...], path: Path) -> ValueType | None:
+    """Return the value type at a document path."""
+    found: Field | None = None
+    for member in path:
+        found = next((f for f in fields if member in {f.provider_name, f.wire_name}), None)
+        if found is None:
+            return None
+        fields = found.type.fields
+    return found.type if found else None
+
+
+def _held_columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
+    rows = connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'main' AND table_name = ?", [table]
+    ).fetchall()
+    return [(str(name), str(kind)) for name, kind in rows]
+
+
+def _make_views(connection: duckdb.DuckDBPyConnection, resource_type: ResourceType, columns: list[str]) -> None:
+    name = resource_type.name
+    shown = ", ".join(quote(column) for column in [*columns, *VIEW_COLUMNS])
+    history = quote(history_name(name))
+    select = f"SELECT {shown} FROM {history}"
+    connection.execute(f"CREATE OR REPLACE VIEW {quote(name)} AS {select} WHERE _to IS NULL")
+    connection.execute(
+        f"CREATE OR REPLACE MACRO {quote(name + '_as_of')}(moment) AS TABLE {select}"
+        " WHERE _from <= CAST(moment AS TIMESTAMP) AND (_to IS NULL OR _to > CAST(moment AS TIMESTAMP))"
+    )
+    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(resource_type.provider)}")
+    short = name.removeprefix(f"{resource_type.provider}_")
+    connection.execute(
+        f"CREATE OR REPLACE VIEW {quote(resource_type.provider)}.{quote(short)} AS SELECT * FROM main.{quote(name)}"
+    )
+
+
+def _remember(connection: duckdb.DuckDBPyConnection, resource_type: ResourceType, now: datetime) -> None:
+    identity = resource_type.identity
+    arn = column_of(resource_type.fields, identity.arn_path)
+    names = [column_of(resource_type.fields, path) for path in identity.key_paths]
+    connection.execute(
+        "INSERT INTO resource_types VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            resource_type.name,
+            resource_type.provider,
+            resource_type.service,
+            resource_type.model_version,
+            arn,
+            next((n for n in names if n), None),
+            _schema_json(resource_type),
+            now.replace(tzinfo=None),
+        ],
+    )
+
+
+def _schema_json(resource_type: ResourceType) -> str:
+    return orjson.dumps(_flat(resource_type.fields), option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _flat(fields: tuple[Field, ...]) -> dict[str, object]:
+    """Return name -> page type, or name -> [page type, members] where there are members."""
+    flat: dict[str, object] = {}
+    for f in fields:
+        inner = _innermost(f.type)
+        flat[f.name] = [page_type(f.type), _flat(inner.fields)] if inner.fields else page_type(f.type)
+    return flat
+
+
+def _innermost(value: ValueType) -> ValueType:
+    while value.kind is Kind.LIST and value.element is not None:
+        value = value.element
+    return value
+
+
+def _read_schema(text: str) -> dict[str, object]:
+    schema = orjson.loads(text)
+    return schema if isinstance(schema, dict) else {}
+
+
+def _missing(
+    fields: tuple[Field, ...], known: dict[str, object], path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the fields that the held schema lacks, each with its path as ALTER TABLE wants it, and its SQL type."""
+    for f in fields:
+        here = (*path, f.name)
+        held = known.get(f.name)
+        if held is None:
+            yield here, sql_type(f.type)
+        elif isinstance(held, list) and isinstance(held[1], dict):
+            below, value = here, f.type
+            while value.kind is Kind.LIST and value.element is not None:
+                below, value = (*below, "element"), value.element
+            yield from _missing(value.fields, held[1], below)
