@@ -10,12 +10,11 @@ import orjson
 import pyarrow as pa
 
 from stocktake.normalize.compile import compile_type, inline_tags_sql, provider_fields
-from stocktake.normalize.redact import sifting_pattern
+from stocktake.normalize.redact import sifted_text, sifting_pattern
 from stocktake.normalize.repair import Misfit, UnreadableError, parse_document, repair
-from stocktake.resource_types.spec import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from stocktake.normalize.redact import Redactor
     from stocktake.resource_types.spec import Field, ResourceType, ValueType
@@ -50,7 +49,10 @@ class Normalizer:
         self._path = resource_type.describe_call.result_path if resource_type.describe_call else ()
         self._fields = provider_fields(resource_type)
         self._kept = self._repairable_names()
-        self._pattern = sifting_pattern(frozenset(_sensitive_names(self._fields)))
+        names = list(_wire_names(self._fields))
+        sensitive = frozenset(name for name, marked in names if marked)
+        self._pattern = sifting_pattern(sensitive)
+        self._sifted = sifted_text("t", {name for name, _ in names} - sensitive)
         self._statement = self._compile(wrapped=True)
         self._statement_for_repaired = self._compile(wrapped=False)
         self._connection = duckdb.connect()
@@ -67,7 +69,9 @@ class Normalizer:
         texts = [_decoded(body) for body in bodies]
         batch = pa.table({"t": pa.array(texts, pa.string())})
         self._connection.register("batch", batch)
-        rows = self._connection.execute("SELECT coalesce(regexp_matches(t, ?), true) FROM batch", [self._pattern])
+        rows = self._connection.execute(
+            f"SELECT coalesce(regexp_matches({self._sifted}, ?), true) FROM batch", [self._pattern]
+        )
         return [bool(row[0]) for row in rows.fetchall()]
 
     def normalize(self, bodies: Sequence[bytes], suspicious: Sequence[bool]) -> Normalized:
@@ -98,7 +102,7 @@ class Normalizer:
             table = table.sort_by(ROW)
         strange: list[str | None] = [None] * table.num_rows
         if unknown:
-            strange = [unknown.get(int(row)) for row in table[ROW].to_numpy()]
+            strange = [unknown.get(int(str(row))) for row in table[ROW]]
         result.table = table.append_column(UNKNOWN, pa.array(strange, pa.string()))
         return result
 
@@ -153,14 +157,13 @@ def _decoded(body: bytes) -> str | None:
         return None
 
 
-def _sensitive_names(fields: tuple[Field, ...]) -> set[str]:
-    names: set[str] = set()
+def _wire_names(fields: tuple[Field, ...]) -> Iterator[tuple[str, bool]]:
+    """Yield every member's name, at any depth, and whether the model marks its value as sensitive."""
     for member in fields:
         inner: ValueType | None = member.type
+        sensitive = False
         while inner is not None:
-            if inner.sensitive:
-                names.add(member.wire_name or member.name)
-            if inner.kind is Kind.STRUCT:
-                names |= _sensitive_names(inner.fields)
+            sensitive = sensitive or inner.sensitive
+            yield from _wire_names(inner.fields)
             inner = inner.element
-    return names
+        yield member.wire_name or member.name, sensitive

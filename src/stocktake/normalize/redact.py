@@ -31,13 +31,25 @@ _SECRET_NAME = re.compile(_NAME)
 _SECRET_VALUE = re.compile(_VALUE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # Runs over whole answers in the database, so it is cheap and generous: what it finds is only looked at.
-_SIFT = r"(?i:pass|pwd|secret|token|key[^a-z]|apikey|credential|conn|dsn|webhook)"
+_SIFT = (
+    r"(?i:pass|pwd|secret|token|(?:api|access|secret|private|encryption|signing|account|license)[_-]?key|credential"
+    r"|conn(?:ection)?[_-]?str|dsn|webhook|://[^/\s:@\"']+:[^/\s:@\"']+@)"
+)
+_ISSUED = _VALUE.rsplit("|", 1)[0]  # without the password in a URL, which is sifted more cheaply above
 
 
 def sifting_pattern(sensitive_names: frozenset[str] = frozenset()) -> str:
     """Return a pattern (RE2) that is found in every answer that may hold something to redact."""
     marked = "".join(f'|"{re.escape(name)}"' for name in sorted(sensitive_names))
-    return f"{_SIFT}|{_VALUE}{marked}"
+    return f"{_SIFT}|{_ISSUED}{marked}"
+
+
+def sifted_text(column: str, own_names: set[str]) -> str:
+    """Return the SQL for an answer without those of the model's own member names that would be sifted out each time."""
+    sieve = re.compile(_SIFT)
+    for name in sorted(name for name in own_names if sieve.search(name)):
+        column = f"""replace({column}, '"{name.replace("'", "''")}":', '')"""
+    return column
 
 
 def is_secret_name(name: str) -> bool:
