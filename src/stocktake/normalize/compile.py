@@ -67,7 +67,7 @@ def compile_type(resource_type: ResourceType) -> CompiledType:
         transform=orjson.dumps(transform).decode(),
         columns=columns,
         census=" + ".join(counted) or "0",
-        document=f"json_extract(doc, {_literal(_json_path(path))})" if path else "doc",
+        document=f"json_extract(doc, {literal(_json_path(path))})" if path else "doc",
         raw_census=_members("resource"),
     )
 
@@ -82,13 +82,13 @@ def inline_tags_sql(resource_type: ResourceType) -> str:
     tags = resource_type.inline_tags
     if tags is None:
         return ""
-    found = f"json_extract(resource, {_literal(_json_path(tags.path))})"
+    found = f"json_extract(resource, {literal(_json_path(tags.path))})"
     if not tags.key_member:
         entries = f"map_entries(json_transform({found}, '\"MAP(VARCHAR, VARCHAR)\"'))"
         key, value = "t.key", "t.value"
     else:
         shape = orjson.dumps([{tags.key_member: "VARCHAR", tags.value_member: "VARCHAR"}]).decode()
-        entries = f"json_transform({found}, {_literal(shape)})"
+        entries = f"json_transform({found}, {literal(shape)})"
         key, value = f"t.{_quote(tags.key_member)}", f"t.{_quote(tags.value_member)}"
     return f"list_sort(list_transform(coalesce({entries}, []), lambda t: {key} || ':' || coalesce({value}, '')))"
 
@@ -105,7 +105,8 @@ def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Return an SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
 
 

@@ -9,8 +9,8 @@ import duckdb
 import orjson
 import pyarrow as pa
 
-from stocktake.normalize.compile import compile_type, inline_tags_sql, provider_fields
-from stocktake.normalize.redact import sifted_text, sifting_pattern
+from stocktake.normalize.compile import compile_type, inline_tags_sql, literal, provider_fields
+from stocktake.normalize.redact import sifting_pattern, without_own_names
 from stocktake.normalize.repair import Misfit, UnreadableError, parse_document, repair
 
 if TYPE_CHECKING:
@@ -51,8 +51,13 @@ class Normalizer:
         self._kept = self._repairable_names()
         names = list(_wire_names(self._fields))
         sensitive = frozenset(name for name, marked in names if marked)
-        self._pattern = sifting_pattern(sensitive)
-        self._sifted = sifted_text("t", {name for name, _ in names} - sensitive)
+        pattern = literal(sifting_pattern(sensitive))
+        own_names_gone = without_own_names("t", {name for name, _ in names} - sensitive)
+        # The second look costs more, and only what the first one found gets it.
+        self._sift = (
+            f"SELECT CASE WHEN t IS NULL THEN true WHEN regexp_matches(t, {pattern}) "
+            f"THEN regexp_matches({own_names_gone}, {pattern}) ELSE false END FROM batch"
+        )
         self._statement = self._compile(wrapped=True)
         self._statement_for_repaired = self._compile(wrapped=False)
         self._connection = duckdb.connect()
@@ -69,10 +74,7 @@ class Normalizer:
         texts = [_decoded(body) for body in bodies]
         batch = pa.table({"t": pa.array(texts, pa.string())})
         self._connection.register("batch", batch)
-        rows = self._connection.execute(
-            f"SELECT coalesce(regexp_matches({self._sifted}, ?), true) FROM batch", [self._pattern]
-        )
-        return [bool(row[0]) for row in rows.fetchall()]
+        return [bool(row[0]) for row in self._connection.execute(self._sift).fetchall()]
 
     def normalize(self, bodies: Sequence[bytes], suspicious: Sequence[bool]) -> Normalized:
         """Type a batch; `suspicious` comes from `sift`. Never raises for what an answer holds."""

@@ -44,7 +44,7 @@ def sifting_pattern(sensitive_names: frozenset[str] = frozenset()) -> str:
     return f"{_SIFT}|{_ISSUED}{marked}"
 
 
-def sifted_text(column: str, own_names: set[str]) -> str:
+def without_own_names(column: str, own_names: set[str]) -> str:
     """Return the SQL for an answer without those of the model's own member names that would be sifted out each time."""
     sieve = re.compile(_SIFT)
     for name in sorted(name for name in own_names if sieve.search(name)):
