@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from stocktake.core.errors import DataError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,7 +23,12 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer of the provider, bytes untouched."""
+    """One answer of the provider.
+
+    The body is JSON in the member names of the provider's model. For the JSON protocols it is the very bytes that came,
+    save where the model renames a member on the wire; for XML and CBOR it is what botocore's parser reads from them,
+    with times and blobs left as the text (CBOR: the number) that they were.
+    """
 
     body: bytes
     server_time: datetime
@@ -37,3 +44,29 @@ class ListPage:
     number: int
     server_time: datetime
     last: bool
+
+
+class BrokenAnswerError(DataError):
+    """The answer for one resource came broken every time it was asked for; what came is kept aside."""
+
+    def __init__(self, message: str, *, code: str, hint: str = "", where: str = "", body: bytes = b"") -> None:
+        super().__init__(message, code=code, hint=hint, where=where)
+        self.body = body
+
+
+@dataclass(slots=True)
+class CallCounts:
+    """What collecting cost so far: filled while it goes on."""
+
+    calls: dict[str, int] = field(default_factory=dict)
+    """Operation -> requests sent, repeated ones included."""
+    throttles: int = 0
+    retries: int = 0
+    """Repeated requests that no throttling caused."""
+    errors: int = 0
+    """Calls that ended in an error after all."""
+
+    @property
+    def total(self) -> int:
+        """Requests sent."""
+        return sum(self.calls.values())

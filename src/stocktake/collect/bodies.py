@@ -1,0 +1,197 @@
+"""What an answer says: its JSON in the provider's member names, or its error.
+
+For the JSON protocols that is mostly the body itself, not even parsed. Answers of the XML and CBOR protocols go
+through botocore's own parser; their times and blobs stay the text they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from botocore.compat import HTTPHeaders
+from botocore.parsers import ResponseParserError, ResponseParserFactory
+
+if TYPE_CHECKING:
+    from stocktake.collect.http import HttpResponse
+
+_JSON_PROTOCOLS = frozenset({"json", "rest-json"})
+
+
+class MalformedBodyError(Exception):
+    """The body of a successful answer is not what the protocol says; always caught within this room."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderError:
+    """An error as the provider says it."""
+
+    status: int
+    code: str
+    message: str
+
+
+class BodyReader:
+    """Reads the answers of one service."""
+
+    def __init__(self, service_model: Any) -> None:  # noqa: ANN401 - botocore has no types
+        self._model = service_model
+        protocol: str = service_model.resolved_protocol
+        self._is_json = protocol in _JSON_PROTOCOLS
+        factory = ResponseParserFactory()
+        factory.set_parser_defaults(timestamp_parser=_as_sent, blob_parser=_as_sent)
+        self._parser = factory.create_parser(protocol)
+        self._as_is: dict[str, bool] = {}
+        self._names: dict[str, dict[str, tuple[str, Any]]] = {}
+
+    def json_bytes(self, operation: str, response: HttpResponse) -> bytes:
+        """Return a successful answer as JSON.
+
+        Raises: MalformedBodyError. JSON that is taken as it is, is only seen to end as it should; whether it is valid
+        is for whoever parses it.
+        """
+        as_is = self._as_is.get(operation)
+        if as_is is None:
+            as_is = self._as_is[operation] = self._can_stay(operation)
+        body = response.body
+        if as_is:
+            if not body:
+                return b"{}"
+            if body[-1:] != b"}" and body.rstrip()[-1:] != b"}":
+                raise MalformedBodyError(f"the answer ends in {body[-20:]!r}")
+            return body
+        shape = self._model.operation_model(operation).output_shape
+        if self._is_json and not _streams(shape):
+            return orjson.dumps(self._members(shape, response))
+        return orjson.dumps(self._parse(shape, response), default=_default)
+
+    def error(self, operation: str, response: HttpResponse) -> ProviderError:
+        """Return what a failed answer says; what cannot be read counts by its status alone."""
+        shape = self._model.operation_model(operation).output_shape
+        try:
+            parsed = self._parser.parse(_as_botocore(response), shape)
+        except (ResponseParserError, ValueError, KeyError, AttributeError, TypeError):
+            # botocore's parsers stumble in all these ways over a proxy's page or an empty body
+            parsed = {}
+        error = parsed.get("Error") if isinstance(parsed, Mapping) else None
+        error = error or {}
+        code = str(error.get("Code") or response.status)
+        return ProviderError(response.status, _bare(code), str(error.get("Message") or "").strip())
+
+    # -- names -----------------------------------------------------------------------------------------------------
+
+    def _can_stay(self, operation: str) -> bool:
+        if not self._is_json:
+            return False
+        shape = self._model.operation_model(operation).output_shape
+        if shape is None:
+            return True
+        return not _payload(shape) and not _outside_body(shape) and not _is_renamed(shape)
+
+    def _members(self, shape: Any, response: HttpResponse) -> dict[str, Any]:  # noqa: ANN401 - botocore has no types
+        """Return a JSON answer in the model's names, with the members that travel in its headers or status."""
+        try:
+            content = orjson.loads(response.body or b"{}")
+        except orjson.JSONDecodeError as error:
+            raise MalformedBodyError(str(error)) from error
+        payload = _payload(shape)
+        if payload:
+            members = {payload: self._rename(shape.members[payload], content)}
+        elif isinstance(content, dict):
+            members = self._rename(shape, content)
+        else:
+            raise MalformedBodyError(f"the answer is {type(content).__name__}, not an object")
+        outside = _outside_body(shape)
+        if outside:
+            parsed = self._parse(shape, response)
+            members |= {name: parsed[name] for name in outside if name in parsed}
+        return members
+
+    def _rename(self, shape: Any, value: Any) -> Any:  # noqa: ANN401 - any JSON
+        if isinstance(value, list) and shape.type_name == "list":
+            return [self._rename(shape.member, element) for element in value]
+        if not isinstance(value, dict):
+            return value
+        if shape.type_name == "map":
+            return {key: self._rename(shape.value, element) for key, element in value.items()}
+        if shape.type_name != "structure":
+            return value
+        names = self._names.get(shape.name)
+        if names is None:
+            names = {m.serialization.get("name", name): (name, m) for name, m in shape.members.items()}
+            self._names[shape.name] = names
+        renamed: dict[str, Any] = {}
+        for key, element in value.items():
+            name, member = names.get(key, (key, None))  # a member the model does not know stays as it is
+            renamed[name] = element if member is None else self._rename(member, element)
+        return renamed
+
+    # -- botocore's parser -----------------------------------------------------------------------------------------
+
+    def _parse(self, shape: Any, response: HttpResponse) -> dict[str, Any]:  # noqa: ANN401 - botocore has no types
+        try:
+            parsed: dict[str, Any] = self._parser.parse(_as_botocore(response), shape)
+        except (ResponseParserError, ValueError, KeyError, AttributeError, TypeError) as error:
+            # botocore's parsers raise any of these where a body does not fit the shape
+            raise MalformedBodyError(str(error)) from error
+        parsed.pop("ResponseMetadata", None)
+        return parsed
+
+
+def _payload(shape: Any) -> str:  # noqa: ANN401 - botocore has no types
+    name: str = shape.serialization.get("payload", "")
+    return name
+
+
+def _streams(shape: Any) -> bool:  # noqa: ANN401 - botocore has no types
+    payload = _payload(shape)
+    return bool(payload) and shape.members[payload].type_name in {"blob", "string"}
+
+
+def _outside_body(shape: Any) -> list[str]:  # noqa: ANN401 - botocore has no types
+    return [name for name, member in shape.members.items() if member.serialization.get("location")]
+
+
+def _is_renamed(shape: Any) -> bool:  # noqa: ANN401 - botocore has no types
+    """Whether anything in the shape's tree has another name on the wire than in the model."""
+    seen: set[str] = set()
+    ahead = [shape]
+    while ahead:
+        shape = ahead.pop()
+        if shape.name in seen:
+            continue
+        seen.add(shape.name)
+        if shape.type_name == "structure":
+            if any(member.serialization.get("name", name) != name for name, member in shape.members.items()):
+                return True
+            ahead += shape.members.values()
+        elif shape.type_name == "list":
+            ahead.append(shape.member)
+        elif shape.type_name == "map":
+            ahead.append(shape.value)
+    return False
+
+
+def _as_sent(value: object) -> object:
+    return value
+
+
+def _as_botocore(response: HttpResponse) -> dict[str, Any]:
+    headers = HTTPHeaders()
+    for name, value in response.headers.items():
+        headers[name] = value
+    return {"status_code": response.status, "headers": headers, "body": response.body, "context": {}}
+
+
+def _bare(code: str) -> str:
+    """Take off what only some protocols put around a code."""
+    code = code.rsplit("#", 1)[-1].split(":", 1)[0]
+    return code.removeprefix("Client.").removeprefix("Server.")
+
+
+def _default(value: object) -> object:
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    raise TypeError(type(value).__name__)

@@ -1,0 +1,189 @@
+"""One account's way to its provider: credentials, region, endpoint, connections, limits."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Self
+
+import botocore.session
+import orjson
+from botocore.exceptions import (
+    BotoCoreError,
+    ConfigParseError,
+    NoRegionError,
+    ProfileNotFound,
+    UnknownServiceError,
+)
+from botocore.httpsession import get_cert_path
+
+from stocktake.collect.credentials import CredentialSource, ProviderClock
+from stocktake.collect.http import MAX_CONNECTIONS, HttpClient
+from stocktake.collect.limiter import Limiters
+from stocktake.collect.retrying import RetryBudget, RetryPolicy
+from stocktake.collect.service_client import CallPurpose, ServiceClient
+from stocktake.core.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class CallerIdentity:
+    """Who the credentials are."""
+
+    account_id: str
+    partition: str
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class CollectSettings:
+    """What a user may set about calling out."""
+
+    max_connections: int = MAX_CONNECTIONS
+    calls_per_second: float | None = None
+    """A cap over all calls of the account."""
+    retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
+    throttle_patience_seconds: float = 60.0
+
+
+_DEFAULTS = CollectSettings()
+
+
+class Session:
+    """Opened by `open_session`; one event loop's, to be closed with it."""
+
+    def __init__(
+        self,
+        botocore_session: Any,  # noqa: ANN401 - botocore has no types
+        *,
+        profile: str | None,
+        region: str,
+        endpoint_url: str | None,
+        models: Path | None,
+        settings: CollectSettings,
+    ) -> None:
+        self.region = region
+        self.profile = profile or ""
+        self.endpoint_url = endpoint_url
+        self.account_id = ""
+        """Known once `fetch_caller_identity` has answered."""
+        self.proven_regions: set[str] = set()
+        """Where a call has passed with these credentials."""
+        self.clock = ProviderClock()
+        self.retry_policy = settings.retry_policy
+        self.retry_budget = RetryBudget()
+        self.limiters = Limiters(
+            calls_per_second=settings.calls_per_second, patience_seconds=settings.throttle_patience_seconds
+        )
+        self._botocore = botocore_session
+        self._clients: dict[tuple[str, str], ServiceClient] = {}
+        self.credentials = CredentialSource(
+            lambda: _botocore_session(profile, models).get_credentials(), profile=self.profile
+        )
+        self.http = HttpClient(max_connections=settings.max_connections, ca_bundle=_ca_bundle(botocore_session))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop all connections."""
+        self.http.close()
+
+    @property
+    def renewal_hint(self) -> str:
+        """What to do about refused credentials."""
+        login = f"aws sso login --profile {self.profile}" if self.profile else "aws sso login"
+        return f"Renew them (for example with `{login}`), or give other ones, and run again: the catalog is as it was."
+
+    def service_client(self, service: str, region: str | None = None) -> ServiceClient:
+        """Return the client of a service, in this session's region unless another is named."""
+        key = (service, region or self.region)
+        client = self._clients.get(key)
+        if client is None:
+            client = self._clients[key] = ServiceClient(self, *key)
+        return client
+
+    def botocore_client(self, service: str, region: str) -> Any:  # noqa: ANN401 - botocore has no types
+        """Make a client of botocore's for its models, endpoint rules and handlers; it never sends anything."""
+        try:
+            return self._botocore.create_client(service, region_name=region, endpoint_url=self.endpoint_url)
+        except UnknownServiceError as error:
+            raise UserError(
+                f"The models know no service {service!r}.", code="unknown-service", hint="Update botocore."
+            ) from error
+        except ValueError as error:
+            raise UserError(
+                str(error), code="bad-url", hint="An endpoint is written http://host:port or https://host."
+            ) from error
+        except BotoCoreError as error:
+            raise UserError(str(error), code="bad-configuration", where=self.profile) from error
+
+    async def fetch_caller_identity(self) -> CallerIdentity:
+        """Ask the provider whose credentials these are.
+
+        Raises: CredentialsError, UnreachableError, ScopeError.
+        """
+        purpose = CallPurpose(iam_action="sts:GetCallerIdentity")
+        answer = await self.service_client("sts").call("GetCallerIdentity", {}, purpose=purpose)
+        said = orjson.loads(answer.body)
+        arn: str = said["Arn"]
+        self.account_id = said["Account"]
+        return CallerIdentity(account_id=self.account_id, partition=arn.split(":")[1], arn=arn)
+
+
+def open_session(
+    profile: str | None = None,
+    region: str | None = None,
+    endpoint_url: str | None = None,
+    *,
+    models: Path | None = None,
+    settings: CollectSettings = _DEFAULTS,
+) -> Session:
+    """Find credentials and region as botocore does, and return the session that collects with them.
+
+    Raises: CredentialsError where there are none; UserError for an unknown profile, or where no region is set.
+    """
+    botocore_session = _botocore_session(profile, models)
+    try:
+        found = region or botocore_session.get_config_variable("region") or os.environ.get("AWS_REGION")
+    except ProfileNotFound as error:
+        raise _unknown_profile(error, botocore_session) from error
+    except (ConfigParseError, NoRegionError) as error:
+        raise UserError(str(error), code="bad-configuration", hint="Correct the AWS configuration file.") from error
+    if not found:
+        raise UserError(
+            "No region is set.",
+            code="no-region",
+            hint="Give --region, or set AWS_REGION or AWS_DEFAULT_REGION, or a region in the profile.",
+            where=profile or "",
+        )
+    return Session(
+        botocore_session, profile=profile, region=found, endpoint_url=endpoint_url, models=models, settings=settings
+    )
+
+
+def _botocore_session(profile: str | None, models: Path | None) -> Any:  # noqa: ANN401 - botocore has no types
+    session = botocore.session.Session(profile=profile)
+    if models is not None:
+        session.get_component("data_loader").search_paths.insert(0, str(models))
+    return session
+
+
+def _unknown_profile(error: ProfileNotFound, session: Any) -> UserError:  # noqa: ANN401 - botocore has no types
+    names = botocore.session.Session().full_config.get("profiles", {})
+    wanted = str(session.profile)
+    near = get_close_matches(wanted, names, n=3) or sorted(names)[:5]
+    hint = f"Did you mean {', '.join(near)}?" if near else "There are no profiles: run `aws configure`."
+    return UserError(str(error), code="unknown-profile", hint=hint, where=wanted)
+
+
+def _ca_bundle(session: Any) -> str | None:  # noqa: ANN401 - botocore has no types
+    configured = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
+    bundle: str | None = get_cert_path(configured or True)
+    return bundle
