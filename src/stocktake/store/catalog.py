@@ -8,7 +8,7 @@ import secrets
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 
@@ -49,14 +49,14 @@ class Catalog:
         Raises CatalogAccessError where the disk is full or the file cannot be written.
         """
         with translating(self.path):
-            self.connection.execute("BEGIN")
+            run(self.connection, "BEGIN")
             try:
                 yield self.connection
-                self.connection.execute("COMMIT")
+                run(self.connection, "COMMIT")
             except BaseException:
                 # The failed statement may have ended the transaction already; the first error is the one to show.
                 with _ignoring_driver_errors():
-                    self.connection.execute("ROLLBACK")
+                    run(self.connection, "ROLLBACK")
                 raise
 
     def redaction_key(self) -> bytes:
@@ -124,15 +124,13 @@ def _connect(path: Path, *, read_only: bool, wait_seconds: float) -> duckdb.Duck
 def _check_version(catalog: Catalog) -> None:
     with translating(catalog.path):
         connection = catalog.connection
-        connection.execute("SET timezone = 'UTC'")
-        found = connection.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' AND NOT temporary"
-        ).fetchall()
+        run(connection, "SET timezone = 'UTC'")
+        found = run(connection, "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' AND NOT temporary")
         names = {row[0] for row in found}
         version = 0
         if "catalog_meta" in names:
-            row = connection.execute("SELECT value FROM catalog_meta WHERE key = 'format_version'").fetchone()
-            version = int(row[0]) if row else 0
+            found = run(connection, "SELECT value FROM catalog_meta WHERE key = 'format_version'")
+            version = int(found[0][0]) if found else 0
         elif names:
             raise CatalogAccessError(
                 f"{catalog.path} is a database, but no Stocktake catalog",
@@ -162,8 +160,13 @@ def _migrate(catalog: Catalog, version: int) -> None:
     for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
         with catalog.transaction() as connection:
             for statement in statements:
-                connection.execute(statement)
-            connection.execute("INSERT OR REPLACE INTO catalog_meta VALUES ('format_version', ?)", [str(number)])
+                run(connection, statement)
+            run(connection, "INSERT OR REPLACE INTO catalog_meta VALUES ('format_version', ?)", [str(number)])
+
+
+def run(connection: duckdb.DuckDBPyConnection, statement: str, parameters: object = None) -> list[tuple[Any, ...]]:
+    """Run a statement to its end and return its rows: a result left open would block the connection."""
+    return connection.execute(statement, parameters).fetchall()
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import stocktake
+from stocktake.store.catalog import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from stocktake.store.catalog import Catalog
 
@@ -62,13 +63,22 @@ class Ledger:
         self._catalog = catalog
         with catalog.transaction() as connection:
             # Only one process can have the catalog open for writing, so whoever was running is not.
-            connection.execute("UPDATE sweeps SET status = 'interrupted' WHERE status = 'running'")
-            row = connection.execute("SELECT coalesce(max(sweep_id), 0) + 1 FROM sweeps").fetchone()
-            self.sweep_id = int(row[0]) if row else 1
-            connection.execute(
+            run(connection, "UPDATE sweeps SET status = 'interrupted' WHERE status = 'running'")
+            [row] = run(
+                connection, "SELECT coalesce(max(sweep_id), 0) + 1, max(greatest(started_at, finished_at)) FROM sweeps"
+            )
+            self.sweep_id = int(row[0])
+            self._last = row[1].replace(tzinfo=UTC) if row[1] else datetime.min.replace(tzinfo=UTC)
+            run(
+                connection,
                 "INSERT INTO sweeps VALUES (?, ?, NULL, 'running', NULL, ?, NULL)",
                 [self.sweep_id, now.replace(tzinfo=None), stocktake.__version__],
             )
+
+    def moment(self, now: datetime) -> datetime:
+        """Return a time for what is seen now, later than all before it, even where the machine's clock was set back."""
+        self._last = max(now, self._last + timedelta(microseconds=1))
+        return self._last
 
     def write_coverage(self, coverage: Coverage) -> None:
         """Write the row of a scope that is finished."""
@@ -81,13 +91,14 @@ class Ledger:
         values += [coverage.started_at.replace(tzinfo=None), end.replace(tzinfo=None)]
         marks = ", ".join("?" for _ in values)
         with self._catalog.transaction() as connection:
-            connection.execute(f"INSERT INTO coverage VALUES ({marks})", values)
+            run(connection, f"INSERT INTO coverage VALUES ({marks})", values)
 
     def write_asides(self, account_id: str, region: str, type_name: str, asides: Sequence[Aside], at: datetime) -> None:
         """Write what could not be typed; what an earlier sweep said of the same resource is replaced."""
         with self._catalog.transaction() as connection:
             ids = sorted({aside.id for aside in asides})
-            connection.execute(
+            run(
+                connection,
                 "DELETE FROM aside WHERE account_id = ? AND region = ? AND type = ? AND list_contains(?, id)",
                 [account_id, region, type_name, ids],
             )
@@ -112,7 +123,8 @@ class Ledger:
     def finish(self, status: str, calls: int, now: datetime) -> None:
         """End the sweep: complete, gaps or failed."""
         with self._catalog.transaction() as connection:
-            connection.execute(
+            run(
+                connection,
                 "UPDATE sweeps SET status = ?, calls = ?, finished_at = ? WHERE sweep_id = ?",
                 [status, calls, now.replace(tzinfo=None), self.sweep_id],
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from stocktake.resource_types.spec import Kind, page_type, sql_type
+from stocktake.store.catalog import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,24 +58,24 @@ def ensure_tables(catalog: Catalog, resource_type: ResourceType, now: datetime) 
         with catalog.transaction() as connection:
             columns = [*OWN_COLUMNS, *((f.name, sql_type(f.type)) for f in resource_type.fields)]
             ddl = ", ".join(f"{quote(column)} {kind}" for column, kind in columns)
-            connection.execute(f"CREATE TABLE {quote(history_name(name))} ({ddl})")
+            run(connection, f"CREATE TABLE {quote(history_name(name))} ({ddl})")
             _make_views(connection, resource_type, [f.name for f in resource_type.fields])
             _remember(connection, resource_type, now)
         return
-    row = catalog.connection.execute("SELECT schema_json FROM resource_types WHERE type = ?", [name]).fetchone()
-    if row is not None and row[0] == _schema_json(resource_type):
+    [row] = run(catalog.connection, "SELECT schema_json FROM resource_types WHERE type = ?", [name])
+    if row[0] == _schema_json(resource_type):
         return
-    known = _read_schema(row[0]) if row is not None else {}
+    known = _read_schema(row[0])
     added = list(_missing(resource_type.fields, known, ()))
     for path, kind in added:
         with catalog.transaction() as connection:
             dotted = ".".join(quote(step) for step in path)
-            connection.execute(f"ALTER TABLE {quote(history_name(name))} ADD COLUMN {dotted} {kind}")
-        catalog.connection.execute("CHECKPOINT")
+            run(connection, f"ALTER TABLE {quote(history_name(name))} ADD COLUMN {dotted} {kind}")
+        run(catalog.connection, "CHECKPOINT")
     with catalog.transaction() as connection:
         present = [c for c, _ in _held_columns(connection, history_name(name)) if not c.startswith("_")]
         _make_views(connection, resource_type, sorted(present))
-        connection.execute("DELETE FROM resource_types WHERE type = ?", [name])
+        run(connection, "DELETE FROM resource_types WHERE type = ?", [name])
         _remember(connection, resource_type, now)
 
 
@@ -104,9 +105,11 @@ def type_of(fields: tuple[Field, ...], path: Path) -> ValueType | None:
 
 
 def _held_columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
-    rows = connection.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'main' AND table_name = ?", [table]
-    ).fetchall()
+    rows = run(
+        connection,
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'main' AND table_name = ?",
+        [table],
+    )
     return [(str(name), str(kind)) for name, kind in rows]
 
 
@@ -115,15 +118,17 @@ def _make_views(connection: duckdb.DuckDBPyConnection, resource_type: ResourceTy
     shown = ", ".join(quote(column) for column in [*columns, *VIEW_COLUMNS])
     history = quote(history_name(name))
     select = f"SELECT {shown} FROM {history}"
-    connection.execute(f"CREATE OR REPLACE VIEW {quote(name)} AS {select} WHERE _to IS NULL")
-    connection.execute(
+    run(connection, f"CREATE OR REPLACE VIEW {quote(name)} AS {select} WHERE _to IS NULL")
+    run(
+        connection,
         f"CREATE OR REPLACE MACRO {quote(name + '_as_of')}(moment) AS TABLE {select}"
-        " WHERE _from <= CAST(moment AS TIMESTAMP) AND (_to IS NULL OR _to > CAST(moment AS TIMESTAMP))"
+        " WHERE _from <= CAST(moment AS TIMESTAMP) AND (_to IS NULL OR _to > CAST(moment AS TIMESTAMP))",
     )
-    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(resource_type.provider)}")
+    run(connection, f"CREATE SCHEMA IF NOT EXISTS {quote(resource_type.provider)}")
     short = name.removeprefix(f"{resource_type.provider}_")
-    connection.execute(
-        f"CREATE OR REPLACE VIEW {quote(resource_type.provider)}.{quote(short)} AS SELECT * FROM main.{quote(name)}"
+    run(
+        connection,
+        f"CREATE OR REPLACE VIEW {quote(resource_type.provider)}.{quote(short)} AS SELECT * FROM main.{quote(name)}",
     )
 
 
@@ -131,7 +136,8 @@ def _remember(connection: duckdb.DuckDBPyConnection, resource_type: ResourceType
     identity = resource_type.identity
     arn = column_of(resource_type.fields, identity.arn_path)
     names = [column_of(resource_type.fields, path) for path in identity.key_paths]
-    connection.execute(
+    run(
+        connection,
         "INSERT INTO resource_types VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
             resource_type.name,
@@ -184,3 +190,9 @@ def _missing(
             while value.kind is Kind.LIST and value.element is not None:
                 below, value = (*below, "element"), value.element
             yield from _missing(value.fields, held[1], below)
+
+
+def held_types(catalog: Catalog) -> tuple[str, ...]:
+    """Return the names of the types that the catalog has tables of."""
+    rows = run(catalog.connection, "SELECT type FROM resource_types ORDER BY type")
+    return tuple(str(row[0]) for row in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from stocktake.resource_types.spec import Kind
-from stocktake.store.catalog import translating
+from stocktake.store.catalog import run, translating
 from stocktake.store.type_tables import OWN_COLUMNS, column_of, history_name, quote, type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from stocktake.resource_types.spec import ResourceType
@@ -56,47 +57,78 @@ class ScopeVersions:
         self._region = region
         self._sweep_id = sweep_id
         self._history = quote(history_name(resource_type.name))
-        self._seen = f"seen_{next(_numbers)}"
+        number = next(_numbers)
+        self._seen, self._tagged = f"seen_{number}", f"tagged_{number}"
         self._scope = "account_id = $account AND _region = $region AND _to IS NULL"
         with translating(catalog.path):
-            catalog.connection.execute(f"CREATE TEMP TABLE {self._seen} (id VARCHAR)")
+            run(catalog.connection, f"CREATE TEMP TABLE {self._seen} (id VARCHAR, skipped_item VARCHAR)")
+            run(catalog.connection, f"CREATE TEMP TABLE {self._tagged} (id VARCHAR)")
 
     def close(self) -> None:
-        """Forget which ids were seen."""
+        """Forget what was seen."""
         with translating(self._catalog.path):
-            self._catalog.connection.execute(f"DROP TABLE IF EXISTS {self._seen}")
+            run(self._catalog.connection, f"DROP TABLE IF EXISTS {self._seen}")
+            run(self._catalog.connection, f"DROP TABLE IF EXISTS {self._tagged}")
 
-    def saw(self, ids: Iterable[str]) -> None:
-        """Note that the provider listed these."""
-        self._register_ids("seen_now", ids)
-        self._catalog.connection.execute(f"INSERT INTO {self._seen} SELECT id FROM seen_now")
+    def saw(self, ids: Sequence[str], skipped_items: Sequence[str | None]) -> None:
+        """Note that the provider listed these, and of those that are not read again what it takes to read them."""
+        listed = pa.table({"id": pa.array(ids, pa.string()), "item": pa.array(skipped_items, pa.string())})
+        with self._registered(listed=listed):
+            run(self._catalog.connection, f"INSERT INTO {self._seen} SELECT id, item FROM listed")
 
     def saw_gone(self, ids: Sequence[str]) -> None:
         """Note that the provider listed these, and then said that they do not exist."""
-        self._register_ids("seen_now", ids)
-        self._catalog.connection.execute(f"DELETE FROM {self._seen} WHERE id IN (SELECT id FROM seen_now)")
+        with self._registered(gone=_ids(ids)):
+            run(self._catalog.connection, f"DELETE FROM {self._seen} WHERE id IN (SELECT id FROM gone)")
+
+    def differing_tags(self, tags: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
+        """Compare a page of tags with what is held of the resources that were not read again.
+
+        Return id and list item of those that differ, and remember whose tags were told.
+        """
+        asked = pa.table(
+            {"id": pa.array(tags, pa.string()), "told": pa.array(map(list, tags.values()), pa.list_(pa.string()))}
+        )
+        with self._registered(asked=asked):
+            run(self._catalog.connection, f"INSERT INTO {self._tagged} SELECT id FROM asked")
+            return run(
+                self._catalog.connection,
+                f"SELECT s.id, s.skipped_item FROM {self._history} JOIN {self._seen} AS s ON _id = s.id "
+                f"JOIN asked ON asked.id = s.id WHERE {self._scope} AND s.skipped_item IS NOT NULL "
+                "AND tags IS DISTINCT FROM told",
+                self._where(),
+            )
+
+    def vanished_tags(self) -> list[tuple[str, str]]:
+        """Return id and list item of resources that are held with tags, and that no page of tags told of."""
+        return run(
+            self._catalog.connection,
+            f"SELECT s.id, s.skipped_item FROM {self._history} JOIN {self._seen} AS s ON _id = s.id "
+            f"WHERE {self._scope} AND s.skipped_item IS NOT NULL AND coalesce(len(tags), 1) > 0 "
+            f"AND s.id NOT IN (SELECT id FROM {self._tagged})",
+            self._where(),
+        )
+
+    def skipped(self) -> tuple[int, str | None]:
+        """Return how many listed resources were not read again, and the id of one of them."""
+        [row] = run(
+            self._catalog.connection, f"SELECT count(*), any_value(id) FROM {self._seen} WHERE skipped_item IS NOT NULL"
+        )
+        return int(row[0]), row[1]
 
     def held(self, ids: Iterable[str]) -> dict[str, Held]:
         """Return what is held of these resources."""
-        self._register_ids("asked", ids)
-        rows = self._catalog.connection.execute(
-            f"SELECT _id, _hash, _summary, coalesce(_settled, false), tags FROM {self._history} "
-            f"SEMI JOIN asked ON _id = id WHERE {self._scope}",
-            self._where(),
-        ).fetchall()
+        with self._registered(asked=_ids(ids)):
+            rows = run(
+                self._catalog.connection,
+                f"SELECT _id, _hash, _summary, coalesce(_settled, false), tags FROM {self._history} "
+                f"SEMI JOIN asked ON _id = id WHERE {self._scope}",
+                self._where(),
+            )
         return {
             i: Held(hash_, summary, settled, None if tags is None else tuple(tags))
             for i, hash_, summary, settled, tags in rows
         }
-
-    def held_tags(self) -> Iterable[tuple[str, tuple[str, ...] | None]]:
-        """Yield id and tags of every resource held and seen in this sweep, a chunk at a time."""
-        rows = self._catalog.connection.execute(
-            f"SELECT _id, tags FROM {self._history} SEMI JOIN {self._seen} ON _id = id WHERE {self._scope}",
-            self._where(),
-        )
-        while chunk := rows.fetchmany(10_000):
-            yield from ((i, None if tags is None else tuple(tags)) for i, tags in chunk)
 
     def apply(self, fresh: pa.Table, observed_at: datetime) -> Applied:
         """Close the held versions of these resources and open the fresh ones, in one transaction.
@@ -119,61 +151,73 @@ class ScopeVersions:
         picked = [f"CAST({own[name]} AS {kind}) AS {name}" for name, kind in OWN_COLUMNS]
         picked += [quote(name) for name in columns]
         values = {"at": _naive(observed_at), "sweep": self._sweep_id}
-        with self._catalog.transaction() as connection:
-            connection.register("fresh", fresh)
-            closed = connection.execute(
+        with self._registered(fresh=fresh), self._catalog.transaction() as connection:
+            [(closed,)] = run(
+                connection,
                 f"UPDATE {self._history} SET _to = $at, _end_sweep = $sweep, _gone = false "
                 f"WHERE {self._scope} AND _id IN (SELECT _id FROM fresh)",
                 values | self._where(),
-            ).fetchone()
-            connection.execute(
+            )
+            run(
+                connection,
                 f"INSERT INTO {self._history} BY NAME SELECT {', '.join(picked)} FROM fresh",
                 values | {"region": self._region},
             )
-            connection.unregister("fresh")
-        changed = int(closed[0]) if closed else 0
+        changed = int(closed)
         return Applied(new=fresh.num_rows - changed, changed=changed)
 
     def confirm(self, ids: Sequence[str], summaries: Sequence[int], server_time: datetime) -> None:
         """Note that these were read again and are unchanged: writes only where that says something new."""
         asked = pa.table({"id": pa.array(ids, pa.string()), "summary": pa.array(summaries, pa.uint64())})
-        with self._catalog.transaction() as connection:
-            connection.register("confirmed", asked)
-            connection.execute(
+        with self._registered(confirmed=asked), self._catalog.transaction() as connection:
+            run(
+                connection,
                 f"UPDATE {self._history} SET _settled = true WHERE {self._scope} AND NOT coalesce(_settled, false) "
                 f"AND _id IN (SELECT id FROM confirmed) AND {self._settled_sql('$server')}",
                 self._where() | {"server": _naive(server_time)},
             )
-            connection.execute(
+            run(
+                connection,
                 f"UPDATE {self._history} SET _summary = summary FROM confirmed "
                 f"WHERE {self._scope} AND _id = id AND _summary != summary",
                 self._where(),
             )
-            connection.unregister("confirmed")
 
     def close_unseen(self, observed_at: datetime) -> int:
         """End the versions of everything held that the provider no longer lists; only after a complete list."""
         with self._catalog.transaction() as connection:
-            closed = connection.execute(
+            [(closed,)] = run(
+                connection,
                 f"UPDATE {self._history} SET _to = $at, _end_sweep = $sweep, _gone = true "
                 f"WHERE {self._scope} AND _id NOT IN (SELECT id FROM {self._seen})",
                 self._where() | {"at": _naive(observed_at), "sweep": self._sweep_id},
-            ).fetchone()
-        return int(closed[0]) if closed else 0
+            )
+        return int(closed)
 
     def held_count(self) -> int:
         """Return how many resources the scope holds now."""
-        row = self._catalog.connection.execute(
+        [row] = run(
+            self._catalog.connection,
             f"SELECT count(*) FROM {self._history} WHERE {self._scope}",
             self._where(),
-        ).fetchone()
-        return int(row[0]) if row else 0
+        )
+        return int(row[0])
 
     def _where(self) -> dict[str, object]:
         return {"account": self._account_id, "region": self._region}
 
-    def _register_ids(self, name: str, ids: Iterable[str]) -> None:
-        self._catalog.connection.register(name, pa.table({"id": pa.array(list(ids), pa.string())}))
+    @contextmanager
+    def _registered(self, **tables: pa.Table) -> Iterator[None]:
+        """Let statements see these Arrow tables by name."""
+        connection = self._catalog.connection
+        with translating(self._catalog.path):
+            for name, table in tables.items():
+                connection.register(name, table)
+            try:
+                yield
+            finally:
+                for name in tables:
+                    connection.unregister(name)
 
     def _is_time(self, path: tuple[str, ...] | None) -> bool:
         value = type_of(self._type.fields, path) if path else None
@@ -196,6 +240,10 @@ class ScopeVersions:
         last = f"greatest({', '.join(times)})"
         settled_at = f"{last} + INTERVAL {SETTLE_SECONDS} SECOND"
         return f"({state} IN ({words}) AND coalesce(CAST({server_time} AS TIMESTAMP) >= {settled_at}, true))"
+
+
+def _ids(ids: Iterable[str]) -> pa.Table:
+    return pa.table({"id": pa.array(list(ids), pa.string())})
 
 
 def _naive(moment: datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""The sweep: collect, normalize, store, start to end."""
+"""What a sweep is asked for, and what it came to."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stocktake.core.progress import Progress
     from stocktake.store.ledger import Coverage
+
+_TAGS_FINE = frozenset({"complete", "none"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,8 @@ class SyncRequest:
     """What to sync, from where, into which catalog."""
 
     catalog: Path
-    types: tuple[str, ...]
-    """Type names; empty: every type the catalog holds already."""
+    types: tuple[str, ...] = ()
+    """Type names; empty: every type that the catalog holds already."""
     regions: tuple[str, ...] = ()
     """Empty: the profile's own region."""
     profiles: tuple[str | None, ...] = (None,)
@@ -37,11 +38,14 @@ class SyncReport:
     """What a sweep came to."""
 
     sweep_id: int
-    status: str
-    """complete, gaps or failed."""
-    calls: int
-    seconds: float
     scopes: list[Coverage] = field(default_factory=list)
+    calls: int = 0
+    seconds: float = 0.0
+
+    @property
+    def status(self) -> str:
+        """complete: everything asked for is known; gaps: something could not be read."""
+        return "complete" if all(is_whole(scope) for scope in self.scopes) else "gaps"
 
     @property
     def exit_code(self) -> int:
@@ -49,6 +53,6 @@ class SyncReport:
         return 0 if self.status == "complete" else 3
 
 
-def run_sync(request: SyncRequest, progress: Progress) -> SyncReport:
-    """Run one sweep."""
-    raise NotImplementedError(request, progress)
+def is_whole(scope: Coverage) -> bool:
+    """Say whether a scope left nothing open."""
+    return scope.status == "complete" and scope.tags_status in _TAGS_FINE

@@ -1,0 +1,103 @@
+"""List items as candidates for reading: who they are, and whether what is held of them still stands."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import orjson
+
+from stocktake.collect.type_reader import value_at
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stocktake.collect.answers import Scope
+    from stocktake.collect.type_reader import Item
+    from stocktake.resource_types.spec import Path, ResourceType
+    from stocktake.store.versions import Held
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A resource that the provider listed."""
+
+    id: str
+    item: Item
+    """The list item, or as much of it as its calls need."""
+    summary: int
+    """Fingerprint of the whole list item."""
+
+
+def candidate(resource_type: ResourceType, scope: Scope, item: Item) -> Candidate:
+    """Return who a list item is."""
+    return Candidate(
+        id=resource_id(resource_type, scope, item),
+        item=item,
+        summary=fingerprint(orjson.dumps(item, option=orjson.OPT_SORT_KEYS)),
+    )
+
+
+def resource_id(resource_type: ResourceType, scope: Scope, item: Item) -> str:
+    """Return the ARN in a list item; where it has none, what identifies the resource in its account and region."""
+    identity = resource_type.identity
+    if identity.item_arn_path is not None:
+        arn = value_at(item, identity.item_arn_path)
+        if isinstance(arn, str) and arn:
+            return arn
+    keys = [value_at(item, path) for path in identity.item_key_paths]
+    if not any(key is not None for key in keys):
+        # Nothing names it, so the whole item does.
+        keys = [orjson.dumps(item, option=orjson.OPT_SORT_KEYS).decode()]
+    named = "/".join(key if isinstance(key, str) else orjson.dumps(key).decode() for key in keys if key is not None)
+    return f"{resource_type.name}:{scope.account_id}:{scope.region}:{named}"
+
+
+def minimal_item(resource_type: ResourceType, item: Item) -> Item:
+    """Return only those members of a list item that its own calls and its identity need."""
+    if not isinstance(item, dict):
+        return item
+    paths: list[Path] = list(resource_type.identity.item_key_paths)
+    if resource_type.identity.item_arn_path:
+        paths.append(resource_type.identity.item_arn_path)
+    for call in (resource_type.describe_call, resource_type.tags_call):
+        if call is not None:
+            paths += call.bindings.values()
+    members = {path[0] for path in paths if path}
+    return {name: value for name, value in item.items() if name in members}
+
+
+def must_read(resource_type: ResourceType, found: Candidate, held: Held | None) -> bool:
+    """Say whether a listed resource has to be read again: unless its list item proves that it has not changed."""
+    if resource_type.describe_call is None:
+        return True
+    return held is None or held.summary != found.summary or not held.settled
+
+
+def fingerprint(data: bytes, key: bytes = b"") -> int:
+    """Return a fingerprint of 64 bits that no version of any library changes."""
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8, key=key).digest(), "big")
+
+
+def answer_fingerprint(body: bytes, tags: Sequence[str] | None, key: bytes) -> int:
+    """Return the fingerprint of an answer and its tags; `key` where it holds secrets, which a bare hash would test."""
+    told = b"\x00?" if tags is None else b"\x00" + "\n".join(tags).encode()
+    return fingerprint(body + told, key)
+
+
+def tag_texts(tags: dict[str, str]) -> tuple[str, ...]:
+    """Return tags as the catalog keeps them: sorted `key:value`."""
+    return tuple(sorted(f"{key}:{value}" for key, value in tags.items()))
+
+
+def resource_type_filter(arn: str) -> str | None:
+    """Return the tagging API's word for an ARN's kind: `sagemaker:training-job`, `s3`; None for what is no ARN."""
+    parts = arn.split(":", 5)
+    if len(parts) < 6 or parts[0] != "arn":
+        return None
+    for mark in ("/", ":"):
+        kind, found, _ = parts[5].partition(mark)
+        if found and kind.replace("-", "").isalnum():
+            return f"{parts[2]}:{kind}"
+    return parts[2]

@@ -1,0 +1,288 @@
+"""One scope (account, region, type) from its list to its row in the ledger.
+
+Three stages run at once, joined by bounded queues, so that memory does not grow with the estate: the list is read and
+compared with what is held; what may have changed is read; what was read is written in batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+import orjson
+
+from stocktake.collect.answers import BrokenAnswerError
+from stocktake.core.errors import CredentialsError, DataError, GoneError, ScopeError, UnreachableError
+from stocktake.core.progress import ScopeProgress
+from stocktake.store.ledger import Aside
+from stocktake.sync.candidates import (
+    Candidate,
+    candidate,
+    minimal_item,
+    must_read,
+    resource_type_filter,
+    tag_texts,
+)
+from stocktake.sync.writer import Fetched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+    from datetime import datetime
+
+    from stocktake.collect.type_reader import TypeReader
+    from stocktake.core.progress import Progress
+    from stocktake.store.ledger import Coverage
+    from stocktake.store.versions import ScopeVersions
+    from stocktake.sync.writer import ScopeWriter
+
+CHUNK = 1_000
+"""List items compared with the catalog at once."""
+BATCH = 1_000
+"""Answers written at once."""
+_FLUSH_SECONDS = 1.0
+_FAILURES_IN_A_ROW = 20
+"""After that many resources in a row that could not be read, the scope is given up."""
+_END = None
+_GAPS = (ScopeError, UnreachableError, CredentialsError)
+Gap = ScopeError | UnreachableError | CredentialsError
+"""What leaves a scope unread and the sweep going."""
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class ScopeRun:
+    """Reads and writes one scope. Whatever happens, its coverage says what is known in the end."""
+
+    reader: TypeReader
+    versions: ScopeVersions
+    writer: ScopeWriter
+    coverage: Coverage
+    executor: Executor
+    """The catalog's own thread."""
+    calls_under_way: asyncio.Semaphore
+    workers: int
+    full: bool
+    now: Callable[[], datetime]
+    progress: Progress
+    _to_read: asyncio.Queue[Candidate | None] = field(init=False)
+    _fetched: asyncio.Queue[Fetched | Aside | str | None] = field(init=False)
+    _list_complete: bool = field(default=False, init=False)
+    _stopped: bool = field(default=False, init=False)
+    _asked: int = field(default=0, init=False)
+    _failed_in_a_row: int = field(default=0, init=False)
+    _unread: int = field(default=0, init=False)
+
+    async def run(self) -> None:
+        """Run the scope to its end; the coverage is then ready for the ledger."""
+        self._to_read = asyncio.Queue(maxsize=2 * CHUNK)
+        self._fetched = asyncio.Queue(maxsize=2 * BATCH)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._list_then_tags())
+            readers = [group.create_task(self._read()) for _ in range(self.workers)]
+            group.create_task(self._end_after(readers))
+            group.create_task(self._write())
+        if self._unread and self.coverage.status == "complete":
+            self.coverage.status = "partial"
+            self.coverage.reason = self.coverage.reason or f"{self._unread} resources could not be read"
+        if self._list_complete and self.coverage.status == "complete":
+            # Everything was listed and read: what is missing is gone.
+            self.coverage.deleted = await self._in_catalog(self.versions.close_unseen, self.now())
+        self.coverage.finished_at = self.now()
+        self._report(done=True)
+
+    async def _list_then_tags(self) -> None:
+        try:
+            await self._list()
+            self._list_complete = True
+            await self._refresh_tags()
+        except _GAPS as error:
+            self._gap(error)
+        finally:
+            for _ in range(self.workers):
+                await self._to_read.put(_END)
+
+    async def _list(self) -> None:
+        chunk: list[Candidate] = []
+        async for page in self.reader.iter_pages():
+            chunk += [candidate(self.reader.type, self.reader.scope, item) for item in page.items]
+            self.coverage.listed += len(page.items)
+            self._report()
+            if len(chunk) >= CHUNK:
+                await self._compare(chunk)
+                chunk = []
+        await self._compare(chunk)
+
+    async def _compare(self, chunk: list[Candidate]) -> None:
+        if not chunk:
+            return
+        kind = self.reader.type
+        held = await self._in_catalog(self.versions.held, [c.id for c in chunk])
+        to_read = [c for c in chunk if self.full or must_read(kind, c, held.get(c.id))]
+        chosen = {c.id for c in to_read}
+        skipped = [
+            None if c.id in chosen else orjson.dumps([c.summary, minimal_item(kind, c.item)]).decode() for c in chunk
+        ]
+        await self._in_catalog(self.versions.saw, [c.id for c in chunk], skipped)
+        self.coverage.unchanged += len(chunk) - len(to_read)
+        await self._ask_for(to_read)
+
+    async def _ask_for(self, candidates: list[Candidate]) -> None:
+        self._asked += len(candidates)
+        for one in candidates:
+            await self._to_read.put(one)
+
+    async def _refresh_tags(self) -> None:
+        """Find tags that changed on resources that were not read again.
+
+        The bulk call proposes, the resource's own call decides: silence may only mean that it does not know the type.
+        """
+        if self.reader.type.tags_call is None:
+            self.coverage.tags_status = "none" if self.reader.type.inline_tags is None else "complete"
+            return
+        count, some_id = await self._in_catalog(self.versions.skipped)
+        kind = resource_type_filter(some_id) if some_id else None
+        if not count or kind is None:
+            return
+        told = 0
+        pages: dict[str, tuple[str, ...]] = {}
+        try:
+            async for page in self.reader.iter_bulk_tags(kind):
+                told += len(page)
+                pages |= {arn: tag_texts(tags) for arn, tags in page.items()}
+                if len(pages) >= CHUNK:
+                    await self._read_again(await self._in_catalog(self.versions.differing_tags, pages))
+                    pages = {}
+        except ScopeError as error:
+            self.coverage.tags_status = error.status
+            self._explain(error, f"tags of {count} unchanged resources were not refreshed: {error.message}")
+            return
+        await self._read_again(await self._in_catalog(self.versions.differing_tags, pages))
+        if told:
+            await self._read_again(await self._in_catalog(self.versions.vanished_tags))
+        else:
+            # Nothing of this kind is known there: nothing follows from its silence.
+            self.coverage.reason = self.coverage.reason or "the tagging API names no resource of this type"
+
+    async def _read_again(self, found: list[tuple[str, str]]) -> None:
+        candidates = []
+        for i, text in found:
+            summary, item = orjson.loads(text)
+            candidates.append(Candidate(i, item, summary))
+        self.coverage.unchanged -= len(candidates)
+        await self._ask_for(candidates)
+
+    async def _read(self) -> None:
+        while (one := await self._to_read.get()) is not _END:
+            if self._stopped:
+                self._unread += 1
+                continue
+            try:
+                async with self.calls_under_way:
+                    fetched = await self._fetch(one)
+            except GoneError:
+                await self._fetched.put(one.id)
+            except DataError as error:
+                body = error.body if isinstance(error, BrokenAnswerError) else b""
+                await self._fetched.put(Aside(one.id, "", error.message, self.writer.safe_text(body)))
+                self._unread += 1
+            except _GAPS as error:
+                self._unread += 1
+                self._failed_in_a_row += 1
+                hopeless = not isinstance(error, ScopeError) or error.status == "denied"
+                if hopeless or self._failed_in_a_row >= _FAILURES_IN_A_ROW:
+                    self._gap(error)
+                else:
+                    self._explain(error, f"some resources could not be read: {error.message}")
+            else:
+                self._failed_in_a_row = 0
+                await self._fetched.put(fetched)
+
+    async def _fetch(self, one: Candidate) -> Fetched:
+        answer = await self.reader.fetch_document(one.item)
+        tags: tuple[str, ...] | None = None
+        if self.reader.type.tags_call is not None and self.coverage.tags_status == "complete":
+            try:
+                tags = tag_texts(await self.reader.fetch_tags(one.item, answer))
+            except ScopeError as error:
+                # The field stays unknown, and says so; the resource is kept.
+                self.coverage.tags_status = error.status
+                self._explain(error, f"tags could not be read: {error.message}")
+        return Fetched(one, answer.body, answer.server_time, tags)
+
+    async def _end_after(self, readers: list[asyncio.Task[None]]) -> None:
+        await asyncio.wait(readers)
+        await self._fetched.put(_END)
+
+    async def _write(self) -> None:
+        batch: list[Fetched] = []
+        asides: list[Aside] = []
+        gone: list[str] = []
+        ended = False
+        while not ended:
+            try:
+                one = await asyncio.wait_for(self._fetched.get(), _FLUSH_SECONDS if batch else None)
+            except TimeoutError:
+                one = ""
+            if one is _END:
+                ended = True
+            elif isinstance(one, Fetched):
+                batch.append(one)
+            elif isinstance(one, Aside):
+                asides.append(one)
+            elif one:
+                gone.append(one)
+            if len(batch) >= BATCH or ended or one == "":
+                await self._flush(batch, asides, gone)
+                batch, asides, gone = [], [], []
+
+    async def _flush(self, batch: list[Fetched], asides: list[Aside], gone: list[str]) -> None:
+        if batch:
+            await self._in_catalog(self.writer.write, batch)
+        if asides:
+            await self._in_catalog(self.writer.set_aside, asides)
+        if gone:
+            await self._in_catalog(self.versions.saw_gone, gone)
+        self._report()
+
+    def _gap(self, error: Gap) -> None:
+        """Give up the scope: nothing more is read, and nothing that is held is closed."""
+        self._stopped = True
+        self.coverage.status = error.status if isinstance(error, ScopeError) else "failed"
+        if self.coverage.new or self.coverage.changed or self.coverage.read:
+            self.coverage.status = "partial" if self.coverage.status == "failed" else self.coverage.status
+        self.coverage.reason = ""
+        self._explain(error, error.message)
+
+    def _explain(self, error: Gap, reason: str) -> None:
+        """Note the first reason; later ones are mostly the same."""
+        if not self.coverage.reason:
+            self.coverage.reason = reason
+            self.coverage.hint = error.hint
+        if isinstance(error, ScopeError) and not self.coverage.missing_permission:
+            self.coverage.missing_permission = error.missing_permission
+
+    async def _in_catalog(self, function: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self.executor, function, *arguments)
+
+    def _report(self, *, done: bool = False) -> None:
+        c = self.coverage
+        c.calls = self.reader.counts.total
+        c.throttled_calls = self.reader.counts.throttles
+        c.failed_calls = self.reader.counts.errors
+        self.progress.update(
+            ScopeProgress(
+                account_id=c.account_id,
+                region=c.region,
+                type=c.type,
+                listed=c.listed,
+                read=c.read,
+                to_read=self._asked,
+                written=c.new + c.changed,
+                calls=c.calls,
+                aside=c.aside,
+                note=c.reason,
+                done=done,
+            )
+        )
