@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stocktake.resource_types.describe_calls import derive_describe
 from stocktake.resource_types.iam import arn_service
-from stocktake.resource_types.identity import derive_identity
+from stocktake.resource_types.identity import derive_identity, is_identified
 from stocktake.resource_types.life_cycle import derive_life_cycle
 from stocktake.resource_types.list_calls import derive_list_call, is_pageable, list_candidates
 from stocktake.resource_types.members import plain
@@ -31,8 +31,8 @@ def type_name(service: str, noun: str) -> str:
 def derive_types(model: ServiceModel) -> dict[str, ResourceType]:
     """Return all types of a service that can be read at top level, by name."""
     types = {}
-    for noun in nouns(model):
-        derived = derive_type(model, noun)
+    for candidates in nouns(model).values():
+        derived = _first_type(model, candidates)
         if derived is not None:
             types[derived.name] = derived
     return types
@@ -50,7 +50,10 @@ def nouns(model: ServiceModel) -> dict[str, list[ListCandidate]]:
 
 def derive_type(model: ServiceModel, noun: str) -> ResourceType | None:
     """Return the type of a noun (case and punctuation do not matter); None where it cannot be read at top level."""
-    candidates = nouns(model).get(plain(noun), ())
+    return _first_type(model, nouns(model).get(plain(noun), []))
+
+
+def _first_type(model: ServiceModel, candidates: list[ListCandidate]) -> ResourceType | None:
     return next((derived for one in candidates if (derived := _from_candidate(model, one)) is not None), None)
 
 
@@ -61,7 +64,9 @@ def _from_candidate(model: ServiceModel, candidate: ListCandidate) -> ResourceTy
         return None
     noun, item = candidate.noun, candidate.item_shape
     describe = None if described is None else described.call
-    identity = derive_identity(model, noun, item, shape, describe)
+    identity, identity_reason = derive_identity(model, candidate, shape, describe)
+    if not is_identified(identity):
+        return None
     inline = inline_tags(model, shape)
     tags = None if inline is not None else derive_tags_call(model, noun, item, shape)
     calls = (
@@ -96,6 +101,7 @@ def _from_candidate(model: ServiceModel, candidate: ListCandidate) -> ResourceTy
             else "no tags operation binds"
             if tags is None
             else tags[1],
+            "identity": identity_reason,
             "final_states": final_reason,
         },
     )
@@ -108,6 +114,7 @@ def _with_catalog_fields(fields: tuple[Field, ...], noun: str, *, has_arn: bool)
         Field("account_id", string, None, None),
         Field("tags", ValueType(Kind.LIST, element=string), None, None),
     ]
-    if not has_arn:
-        added.append(Field(f"{field_name(noun)}_arn", string, None, None))
+    computed = f"{field_name(noun)}_arn"
+    if not has_arn and all(field.name != computed for field in fields):
+        added.append(Field(computed, string, None, None))
     return tuple(sorted((*fields, *added), key=lambda field: field.name))

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stocktake.resource_types.iam import iam_action
-from stocktake.resource_types.members import IDENTIFIER_SUFFIXES, STRING, Names, noun_forms, plain
+from stocktake.resource_types.members import (
+    IDENTIFIER_SUFFIXES,
+    STRING,
+    Names,
+    arn_member,
+    find_path,
+    name_member,
+    noun_forms,
+    plain,
+)
 from stocktake.resource_types.nouns import split_operation
 from stocktake.resource_types.schema import is_answer_only, structure_fields, walk
 from stocktake.resource_types.shapes import (
@@ -24,13 +33,16 @@ from stocktake.resource_types.spec import DescribeCall
 from stocktake.resource_types.tag_shapes import is_tags_member
 
 if TYPE_CHECKING:
-    from stocktake.providers.aws.models import ServiceModel
+    from stocktake.providers.aws.models import Json, ServiceModel
     from stocktake.resource_types.list_calls import ListCandidate
     from stocktake.resource_types.spec import Path
 
 _GENERIC_SHAPE = re.compile(
     r"_*(non_?empty|nonblank|min|max|\d|_|len|length|long|short|sensitive|generic)*string.*", re.IGNORECASE
 )
+
+
+_ITEMS_ARE_PARTIAL = re.compile(r"subset of the (available )?attributes", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +62,12 @@ def derive_describe(model: ServiceModel, candidate: ListCandidate) -> Described 
     best = max(found, key=lambda described: leaf_count(model, described.shape), default=None)
     if best is None:
         return None
-    if leaf_count(model, best.shape) <= leaf_count(model, candidate.item_shape):
-        return None
-    return best
+    more = leaf_count(model, best.shape) - leaf_count(model, candidate.item_shape)
+    if more > 0:
+        return best
+    if more == 0 and _ITEMS_ARE_PARTIAL.search(str(model.operations[candidate.operation].get("documentation", ""))):
+        return replace(best, reason=f"{best.reason}; the list operation says that its items are a subset")
+    return None
 
 
 def leaf_count(model: ServiceModel, shape: str) -> int:
@@ -91,7 +106,7 @@ def _describe(model: ServiceModel, operation: str, candidate: ListCandidate) -> 
     if name.verb not in {"Describe", "Get"} or name.condition or plain(name.noun) != plain(candidate.noun):
         return None
     stated, request = model.operations[operation], input_shape(model, operation)
-    needed = required(model, request) or _sole_identifier(model, request, candidate.noun)
+    needed = required(model, request) or _sole_identifier(model, request, candidate)
     if stated.get("deprecated") or not needed:
         return None
     bindings: dict[str, Path] = {}
@@ -124,17 +139,34 @@ def resource_path(model: ServiceModel, operation: str, noun: str, item_shape: st
     if len(body) == 1 and structures:
         return (structures[0],)
     for name in structures:
-        if body[name]["shape"] == item_shape or plain(name) == plain(noun):
+        if body[name]["shape"] == item_shape or (plain(name) == plain(noun) and _identifies(model, body[name], noun)):
             return (name,)
     return ()
+
+
+def _identifies(model: ServiceModel, member: Json, noun: str) -> bool:
+    """Return whether a structure says which resource it is of."""
+    shape = str(member["shape"])
+    return any(find_path(model, shape, noun, find) is not None for find in (arn_member, name_member))
 
 
 def _takes_string(model: ServiceModel, request: str | None, parameter: str) -> bool:
     return type_of(model, str(members(model, request)[parameter]["shape"])) == "string"
 
 
-def _sole_identifier(model: ServiceModel, request: str | None, noun: str) -> tuple[str, ...]:
-    """Return the identifier that a request does not call required, but that names the resource."""
-    wanted = {plain(form) + suffix for form in noun_forms(noun) for suffix in ("", *IDENTIFIER_SUFFIXES)}
-    wanted |= set(IDENTIFIER_SUFFIXES)
-    return tuple(name for name in members(model, request) if plain(name) in wanted)[:1]
+def _sole_identifier(model: ServiceModel, request: str | None, candidate: ListCandidate) -> tuple[str, ...]:
+    """Return the identifier that a request does not call required, but that names the resource.
+
+    Of several, the one that the list is named after, or that the list item has by the same name.
+    """
+    suffixes = dict.fromkeys((candidate.bare_suffix(), "", *IDENTIFIER_SUFFIXES))
+    wanted = [f"{form}{suffix}" for form in noun_forms(candidate.noun) for suffix in suffixes]
+    names = Names(model, request)
+    stated = members(model, request)
+    fitting = [
+        name
+        for one in dict.fromkeys((*wanted, *suffixes))
+        if (name := names.find((one,), STRING)) is not None and not stated[name].get("deprecated")
+    ]
+    item = Names(model, candidate.item_shape)
+    return tuple([name for name in fitting if item.find((name,), STRING) is not None] or fitting)[:1]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from stocktake.resource_types.members import Names, ended_member, modified_member, plain, state_member
+from stocktake.resource_types.members import ended_member, find_path, modified_member, plain, state_path
 from stocktake.resource_types.pagination import plain_path
-from stocktake.resource_types.shapes import shape_at, type_of
+from stocktake.resource_types.shapes import is_structure, shape_at, type_of
 from stocktake.resource_types.spec import LifeCycle
 
 if TYPE_CHECKING:
@@ -31,27 +31,28 @@ def derive_life_cycle(
 
     `calls` are the operations that return the resource, each with the path to it in the answer.
     """
-    item, document = Names(model, item_shape), Names(model, document_shape)
-    ended, item_ended = ended_member(document, noun), ended_member(item, noun)
+    item = item_shape if is_structure(model, item_shape) else None
+    ended = find_path(model, document_shape, noun, ended_member)
+    item_ended = None if item is None else find_path(model, item, noun, ended_member)
     waited = list(_waiter_states(model, calls))
-    state = state_member(document, noun)
-    state_path = waited[0][0] if waited else _path(state)
+    state = waited[0][0] if waited else state_path(model, document_shape, noun)
+    item_state = None if item is None else state if item == document_shape else state_path(model, item, noun)
     finals: frozenset[str] = frozenset()
     reason = "no end time and no noun of a run: no state is final"
     if ended or item_ended or _RUN_NOUN.search(noun):
-        finals = frozenset(value for path, value in waited if path == state_path)
+        finals = frozenset(value for path, value in waited if path == state)
         reason = "success and failure states of the waiters"
-        if not finals and state_path is not None:
-            finals = _ending_words(model, document_shape, state_path)
+        if not finals and state is not None:
+            finals = _ending_words(model, document_shape, state)
             reason = "states of the model whose words say an end"
     return (
         LifeCycle(
-            state_path=state_path,
-            item_state_path=_path(state_member(item, noun)),
+            state_path=state,
+            item_state_path=item_state,
             final_states=finals,
-            item_modified_path=_path(modified_member(item, noun)),
-            ended_path=_path(ended),
-            item_ended_path=_path(item_ended),
+            item_modified_path=None if item is None else find_path(model, item, noun, modified_member),
+            ended_path=ended,
+            item_ended_path=item_ended,
         ),
         reason,
     )
@@ -78,7 +79,3 @@ def _ending_words(model: ServiceModel, document_shape: str, state_path: Path) ->
     if shape is None or type_of(model, shape) != "string":
         return frozenset()
     return frozenset(value for value in model.shapes[shape].get("enum", ()) if _END_WORDS.fullmatch(plain(value)))
-
-
-def _path(member: str | None) -> Path | None:
-    return None if member is None else (member,)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stocktake.resource_types.iam import iam_action
+from stocktake.resource_types.members import IDENTIFIER_SUFFIXES
 from stocktake.resource_types.nouns import Vocabulary, split_operation
 from stocktake.resource_types.pagination import UnclearPaginationError, derive_pagination, result_keys
 from stocktake.resource_types.shapes import (
@@ -29,6 +31,14 @@ if TYPE_CHECKING:
 
 _VERBS = ("List", "Describe", "Get")
 _NOT_RESULTS = ("error", "failure", "failed", "warning", "unprocessed", "notfound", "invalid")
+_WHOLE = re.compile("(For|By|In)(Account|Organization)")
+"""Conditions in an operation's name that leave nothing out."""
+_TAG = re.compile("<[^>]+>")
+_EITHER = re.compile(
+    r"(^|[.,]) *you must (specify|provide|include|use) "
+    r"((only )?(one of|either)(?![^.]*marker)|the arn or the name)",
+    re.IGNORECASE,
+)
 _NOT_NOUNS = ("tag", "tags", "resourcetags")
 
 
@@ -45,6 +55,17 @@ class ListCandidate:
     rank: tuple[int, ...]
     """Smaller is better."""
 
+    def holds_arns(self, model: ServiceModel) -> bool:
+        """Return whether the list is one of bare ARNs."""
+        named = f"{self.result_path[-1]} {self.item_shape}".lower()
+        return type_of(model, self.item_shape) == "string" and "arn" in named
+
+    def bare_suffix(self) -> str:
+        """Return what a list of bare strings says they are: `TableNames` gives `name`; '' where it says nothing."""
+        return next(
+            (suffix for suffix in IDENTIFIER_SUFFIXES if self.result_path[-1].lower().endswith(f"{suffix}s")), ""
+        )
+
 
 def list_candidates(model: ServiceModel, vocabulary: Vocabulary) -> Iterator[ListCandidate]:
     """Yield every operation that lists something at top level: nothing required to call it."""
@@ -52,13 +73,15 @@ def list_candidates(model: ServiceModel, vocabulary: Vocabulary) -> Iterator[Lis
         name = split_operation(operation)
         if name.verb not in _VERBS or not name.noun or stated.get("deprecated"):
             continue
-        if name.noun.lower() in _NOT_NOUNS or required(model, input_shape(model, operation)):
+        if name.noun.lower() in _NOT_NOUNS or (name.condition and not _WHOLE.fullmatch(name.condition)):
+            continue
+        if required(model, input_shape(model, operation)) or _wants_either(model, operation):
             continue
         noun = vocabulary.singular(name.noun)
         if noun == name.noun and name.verb != "List":
             continue
         found = _result(model, operation, name.noun, noun)
-        if found is None:
+        if found is None or _is_batch_describe(model, operation, name.noun):
             continue
         path, item, reason = found
         rank = (
@@ -92,6 +115,22 @@ def is_pageable(model: ServiceModel, candidate: ListCandidate) -> bool:
     except UnclearPaginationError:
         return False
     return True
+
+
+def _wants_either(model: ServiceModel, operation: str) -> bool:
+    """Return whether the documentation says that one of several inputs is required, which the shape cannot say."""
+    request = input_shape(model, operation)
+    texts = (model.operations[operation], *members(model, request).values())
+    return any(_EITHER.search(_TAG.sub("", str(text.get("documentation") or ""))) for text in texts)
+
+
+def _is_batch_describe(model: ServiceModel, operation: str, plural: str) -> bool:
+    """Return whether an operation wants to be told which resources: it takes names, has no pages, and a List has."""
+    lister = f"List{plural}"
+    if operation == lister or lister not in model.operations or operation in model.paginators:
+        return False
+    request = input_shape(model, operation)
+    return any(element_shape(model, member["shape"]) is not None for member in members(model, request).values())
 
 
 def _result(model: ServiceModel, operation: str, plural: str, noun: str) -> tuple[Path, str, str] | None:

@@ -1,19 +1,20 @@
-"""Which member of a structure means what: identifiers, ARNs, times, states."""
+"""Which member of a resource's structure means what: ARN, identifier, times, state."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
+from stocktake.resource_types.nouns import words_of
 from stocktake.resource_types.shapes import members, type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from stocktake.providers.aws.models import ServiceModel
     from stocktake.resource_types.spec import Path
 
-IDENTIFIER_SUFFIXES = ("arn", "name", "id", "identifier", "key", "url", "alias")
+IDENTIFIER_SUFFIXES = ("id", "identifier", "name", "arn", "key", "url", "alias")
 """What an identifier's name ends in; also the order in which one stands for another."""
 
 
@@ -59,32 +60,49 @@ class Names:
 
 STRING = frozenset({"string"})
 TIMESTAMP = frozenset({"timestamp"})
+STRUCTURE = frozenset({"structure"})
 _WHEN = "(time|date|at|on|datetime|timestamp|timestamputc)"
-_CREATED = f"(creation|created|create|launch){_WHEN}"
-_STARTED = f"(start|started|submit|submitted|requested|request){_WHEN}"
+_CREATED = f"(creation|created|create){_WHEN}"
+_ASKED = f"(submit|submitted|requested|request){_WHEN}"
+"""Not a start: what waits to start has none yet, and identity must not change."""
 _MODIFIED = f"((last)?(modified|updated|update|modification|changed|change){_WHEN}|lastmodified|lastupdated)"
 _ENDED = f"(end|ended|stop|stopped|completion|completed|complete|finish|finished){_WHEN}"
 
 
 def noun_forms(noun: str) -> tuple[str, ...]:
     """Return the noun, then its shorter forms: `DBInstance`, `Instance`; what members of it are called after."""
-    words = [noun[at:] for at in range(1, len(noun)) if noun[at].isupper() and noun[at - 1].islower()]
-    return (noun, *words)
+    words = words_of(noun)
+    return tuple("".join(words[at:]) for at in range(len(words))) or (noun,)
+
+
+def find_path(model: ServiceModel, shape: str, noun: str, find: Callable[[Names, str], str | None]) -> Path | None:
+    """Return the path of a member: in the structure itself, else in a part of it that is called after the noun."""
+    for above, names in _holders(model, shape, noun):
+        found = find(names, noun)
+        if found is not None:
+            return (*above, found)
+    return None
 
 
 def arn_member(names: Names, noun: str) -> str | None:
     """Return the member that holds the resource's own ARN."""
     forms = [f"{form}Arn" for form in noun_forms(noun)]
-    found = names.find((forms[0], "Arn", "ResourceArn", *forms[1:]), STRING)
-    if found is not None:
-        return found
-    arns = [name for name in names.all(STRING) if plain(name).endswith("arn")]
-    return next((name for name in arns if plain(noun) in plain(name)), None)
+    return names.find((forms[0], "Arn", "ResourceArn", f"{noun}sArn", *forms[1:]), STRING)
+
+
+def name_member(names: Names, noun: str) -> str | None:
+    """Return the member that names the resource: its name, else its id."""
+    return names.find(_identifiers(noun, ("Name", "Id", "Identifier")), STRING)
+
+
+def id_member(names: Names, noun: str) -> str | None:
+    """Return the member that identifies the resource: its id, else its name."""
+    return names.find(_identifiers(noun, ("Id", "Identifier", "Name")), STRING)
 
 
 def created_member(names: Names, noun: str) -> str | None:
     """Return the member that holds when the resource was created."""
-    return names.match(_CREATED, noun) or names.match(_STARTED, noun)
+    return names.match(_CREATED, noun) or names.match(_ASKED, noun)
 
 
 def modified_member(names: Names, noun: str) -> str | None:
@@ -97,20 +115,39 @@ def ended_member(names: Names, noun: str) -> str | None:
     return names.match(_ENDED, noun)
 
 
-def state_member(names: Names, noun: str) -> str | None:
-    """Return the member that holds the resource's state."""
-    forms = [f"{form}{word}" for form in noun_forms(noun) for word in ("Status", "State")]
-    return names.find((*forms[:2], "Status", "State", *forms[2:], "LifecycleState", "LifeCycleState"), STRING)
+def state_path(model: ServiceModel, shape: str, noun: str) -> Path | None:
+    """Return the path of the resource's state: a string, or the word in a structure of code and message."""
+    for above, names in _holders(model, shape, noun):
+        found = names.find(_state_names(noun), STRING | STRUCTURE)
+        if found is None:
+            continue
+        if type_of(model, names.shape(found)) == "string":
+            return (*above, found)
+        word = Names(model, names.shape(found)).find(("Name", "Code", "State", "Status", "Value"), STRING)
+        if word is not None:
+            return (*above, found, word)
+    return None
 
 
-def identifier_paths(names: Names, noun: str) -> tuple[Path, ...]:
-    """Return where the resource's identifier is: its name or id."""
-    forms = [f"{form}{suffix}" for form in noun_forms(noun) for suffix in ("Name", "Id", "Identifier")]
-    found = names.find((*forms[:3], "Name", "Id", "Identifier", *forms[3:], noun), STRING)
-    return () if found is None else ((found,),)
+def _holders(model: ServiceModel, shape: str, noun: str) -> Iterator[tuple[Path, Names]]:
+    names = Names(model, shape)
+    yield (), names
+    for name in names.all(STRUCTURE):
+        if plain(name).startswith(plain(noun)):
+            yield (name,), Names(model, names.shape(name))
+
+
+def _identifiers(noun: str, suffixes: tuple[str, ...]) -> list[str]:
+    own, *shorter = [[f"{form}{suffix}" for suffix in suffixes] for form in noun_forms(noun)]
+    return [*own, *suffixes, *(name for names in shorter for name in names), noun]
+
+
+def _state_names(noun: str) -> list[str]:
+    own, *shorter = [[f"{form}Status", f"{form}State"] for form in noun_forms(noun)]
+    return [*own, "Status", "State", *(name for names in shorter for name in names), "LifecycleState"]
 
 
 def _leading_words(noun: str) -> tuple[str, ...]:
     """Return the noun without its last words: `TrainingJob` gives `Training` (as in `TrainingEndTime`)."""
-    ends = [at for at in range(1, len(noun)) if noun[at].isupper() and noun[at - 1].islower()]
-    return tuple(noun[:at] for at in reversed(ends))
+    words = words_of(noun)
+    return tuple("".join(words[:at]) for at in range(len(words) - 1, 0, -1))

@@ -16,7 +16,7 @@ _VERSION = re.compile(r"V(\d+)$")
 _CONNECTORS = frozenset({"For", "By", "In", "With", "From", "On", "Of", "To", "Under", "Within", "Associated"})
 _LIFE_VERBS = re.compile(
     "Create|Delete|Put|Update|Start|Stop|Register|Deregister|Run|Import|Launch|Allocate|Request|Release|Terminate|"
-    "Modify|Cancel|Publish|Submit|Restore|Copy|Purchase|Provision|Add|Remove"
+    "Modify|Cancel|Publish|Submit|Restore|Copy|Provision|Add|Remove"
 )
 """Verbs that only things that exist by somebody's act are the object of."""
 _NOUN_VERBS = re.compile(
@@ -37,6 +37,11 @@ class OperationName:
     """`ForTuningJob`; '' where there is none."""
     version: int
     """2; 1 where the name states none."""
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words of a camel-case name."""
+    return _WORD.findall(name)
 
 
 def split_operation(name: str) -> OperationName:

@@ -78,8 +78,8 @@ def _parts(parts: list[Part], indent: str, *, first_block_apart: bool = False) -
 
 
 def _bullets(block: Bullets, indent: str) -> Iterator[str]:
-    for number, item in enumerate(block.items, start=1):
-        yield f"{indent}{f'{number}.' if block.ordered else '-'} "
+    for item in block.items:
+        yield f"{indent}{'1.' if block.ordered else '-'} "
         yield from _parts(item, indent + _STEP) if item else "\n"
 
 

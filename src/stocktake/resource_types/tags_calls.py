@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stocktake.resource_types.describe_calls import bind
 from stocktake.resource_types.iam import iam_action
-from stocktake.resource_types.members import Names, arn_member, plain
+from stocktake.resource_types.members import arn_member, find_path, plain
 from stocktake.resource_types.nouns import split_operation
 from stocktake.resource_types.pagination import UnclearPaginationError, derive_pagination
 from stocktake.resource_types.shapes import (
@@ -141,9 +141,11 @@ def _bind_tag_parameter(
 ) -> tuple[Path, str] | None:
     if plain(parameter) in _ARN_PARAMETERS or (generic and plain(parameter).endswith("arn")):
         for holder in dict.fromkeys(shapes):
-            arn = arn_member(Names(model, holder), noun)
+            arn = find_path(model, holder, noun, arn_member) if is_structure(model, holder) else None
             if arn is not None:
-                return (arn,), "the resource's ARN"
+                return arn, "the resource's ARN"
+        if plain(parameter).endswith("arn"):
+            return ((), "the item itself") if "arn" in plain(shapes[0]) else None
     for holder in dict.fromkeys(shapes):
         parameters = (parameter, "Id") if plain(parameter) == "resourceid" else (parameter,)
         for name in parameters:
