@@ -39,8 +39,10 @@ def derive_life_cycle(
     item_state = None if item is None else state if item == document_shape else state_path(model, item, noun)
     finals: frozenset[str] = frozenset()
     reason = "no end time and no noun of a run: no state is final"
-    if ended or item_ended or _RUN_NOUN.search(noun):
-        finals = frozenset(value for path, value in waited if path == state)
+    if {f"Create{noun}", f"Start{noun}"} <= model.operations.keys():
+        reason = "what is created and started apart can be started again: no state is final"
+    elif ended or item_ended or _RUN_NOUN.search(noun):
+        finals = frozenset(value for path, value in waited if path == state and _END_WORDS.fullmatch(plain(value)))
         reason = "success and failure states of the waiters"
         if not finals and state is not None:
             finals = _ending_words(model, document_shape, state)
