@@ -191,12 +191,12 @@ class HttpClient:
         if self._closed:
             return
         self._closed = True
+        for waiter in self._waiting:  # first: a slot that becomes free must not pass on to one of them
+            waiter.cancel()
         for transfer in list(self._under_way.values()):
             transfer.future.cancel()
         for handle in list(self._under_way):
             self._release(handle, reusable=False)
-        for waiter in self._waiting:
-            waiter.cancel()
         if self._timer is not None:
             self._timer.cancel()
         if self._loop is not None and not self._loop.is_closed():
@@ -364,7 +364,9 @@ class HttpClient:
     def _error(self, transfer: _Transfer, errno: int, message: str, *, connected: bool) -> StocktakeError:
         origin = _origin(transfer.request.url)
         code = _NEVER_CONNECTED.get(errno) or _BROKEN_OFF.get(errno, "transfer")
-        never = errno in _NEVER_CONNECTED or (code == "timeout" and not connected)
+        if connected and code == "bad-url":  # curl's word for an answer that is no HTTP as well
+            code = "not-http"
+        never = (errno in _NEVER_CONNECTED and code != "not-http") or (code == "timeout" and not connected)
         what = f"{origin} does not answer: {message or code}"
         if never and origin not in self._answered:
             return UnreachableError(what, code=code, hint=_HINTS.get(code, ""), where=origin)

@@ -25,7 +25,11 @@ _MAX_RISE = 2.0
 """The allowed rate never exceeds this many times the measured one."""
 PATIENCE_SECONDS = 60.0
 """How long nothing but throttled answers may come before the scope is given up."""
-_HOPELESS_AFTER = 10
+_HOPELESS_AFTER = 3
+
+
+class GivenUpError(Exception):
+    """The provider lets nothing pass any more; always caught within this room."""
 
 
 class TokenQueue:
@@ -75,6 +79,13 @@ class TokenQueue:
                 self._tokens += 1.0  # our turn came together with the cancellation
                 self._pump()
             raise
+
+    def abandon(self) -> None:
+        """Turn away all who wait."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(GivenUpError())
 
     def _refill(self, now: float) -> None:
         if self._rate is None:
@@ -137,14 +148,17 @@ class Limiter:
         return self._tokens.rate
 
     async def acquire(self) -> float:
-        """Wait until a call may be sent; return when it was, to be given back to `release`."""
+        """Wait until a call may be sent; return when that was, which `throttled` wants to know.
+
+        Raises: GivenUpError where the limiter becomes hopeless meanwhile.
+        """
         await self._slots.acquire()
         try:
             if self._account_cap is not None:
                 await self._account_cap.acquire()
             if self._tokens.rate is not None:
                 await self._tokens.acquire()
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, GivenUpError):
             self._slots.release()
             raise
         return asyncio.get_running_loop().time()
@@ -168,6 +182,8 @@ class Limiter:
         now = asyncio.get_running_loop().time()
         self._throttled_in_a_row += 1
         self._answers += 1
+        if self.hopeless:
+            self._tokens.abandon()
         measured = self._clocker.record() or self._answers / max(now - self._started_at, 0.5)
         if sent_at < self._cut_at:
             return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from stocktake.collect.answers import Answer, BrokenAnswerError, CallCounts
 from stocktake.collect.bodies import BodyReader, MalformedBodyError, ProviderError
 from stocktake.collect.http import HttpRequest, TransferError
+from stocktake.collect.limiter import GivenUpError
 from stocktake.collect.requests import RequestBuilder
 from stocktake.collect.signer import Keys, Signer
 from stocktake.collect.translation import Meaning, meaning, parse_denial
@@ -35,6 +36,8 @@ class CallPurpose:
 
 
 _ANY = CallPurpose()
+_THROTTLED = ProviderError(429, "Throttled", "nothing but throttled answers came for a long time")
+_THROTTLED_HINT = "Something else may use the account's limit up: sync later, or with fewer calls a second."
 
 
 class ServiceClient:
@@ -136,7 +139,10 @@ class _Call:
             keys = session.credentials.at_hand()
             if keys is None and request.style is not None:
                 keys = await session.credentials.keys()
-            sent_at = await self._limiter.acquire()
+            try:
+                sent_at = await self._limiter.acquire()
+            except GivenUpError:
+                self._raise_scope(_THROTTLED, "throttled", "throttled", _THROTTLED_HINT)
             self.counts.calls[operation] = self.counts.calls.get(operation, 0) + 1
             try:
                 response = await session.http.send(self._client.signed(request, keys))
@@ -229,7 +235,7 @@ class _Call:
             self._limiter.throttled(sent_at)
             self.counts.throttles += 1
             if self._limiter.hopeless:
-                self._raise_scope(error, "throttled", "throttled", "Wait, or lower the rate of calls; a sync goes on.")
+                self._raise_scope(error, "throttled", "throttled", _THROTTLED_HINT)
             return
         self._limiter.succeeded()
         if sense is Meaning.TRANSIENT and await self._may_retry():

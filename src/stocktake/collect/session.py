@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 import botocore.session
@@ -17,6 +18,7 @@ from botocore.exceptions import (
     UnknownServiceError,
 )
 from botocore.httpsession import get_cert_path
+from botocore.loaders import create_loader
 
 from stocktake.collect.credentials import CredentialSource, ProviderClock
 from stocktake.collect.http import MAX_CONNECTIONS, HttpClient
@@ -151,6 +153,7 @@ def open_session(
     """
     botocore_session = _botocore_session(profile, models)
     try:
+        botocore_session.get_scoped_config()  # the first to notice that a profile does not exist
         found = region or botocore_session.get_config_variable("region") or os.environ.get("AWS_REGION")
     except ProfileNotFound as error:
         raise _unknown_profile(error, botocore_session) from error
@@ -170,9 +173,15 @@ def open_session(
 
 def _botocore_session(profile: str | None, models: Path | None) -> Any:  # noqa: ANN401 - botocore has no types
     session = botocore.session.Session(profile=profile)
-    if models is not None:
-        session.get_component("data_loader").search_paths.insert(0, str(models))
+    data_path = os.environ.get("AWS_DATA_PATH", "")
+    session.register_component("data_loader", _loader(data_path, str(models or "")))
     return session
+
+
+@cache
+def _loader(data_path: str, models: str) -> Any:  # noqa: ANN401 - botocore has no types
+    """Make a loader that all sessions share: a service's model is read and kept once, not once per account."""
+    return create_loader(os.pathsep.join(filter(None, [models, data_path])) or None)
 
 
 def _unknown_profile(error: ProfileNotFound, session: Any) -> UserError:  # noqa: ANN401 - botocore has no types
