@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from stocktake.resource_types.spec import Kind
+from stocktake.resource_types.spec import Kind, sql_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 _FIRST_SECOND = -62_135_596_800  # year 1
 _LAST_SECOND = 253_402_300_799  # year 9999: what Python and botocore can say
 
-# Integers are read wider than they are stored: a narrow read rounds 1.6 to 2 without a word.
+# Integers are read as they are written: a read as a number takes 1.6 for 2 and true for 1 without a word.
 _READ_AS = {
     Kind.STRING: "VARCHAR",
     Kind.BOOLEAN: "BOOLEAN",
-    Kind.INT32: "DOUBLE",
+    Kind.INT32: "VARCHAR",
     Kind.INT64: "VARCHAR",
     Kind.FLOAT: "FLOAT",
     Kind.DOUBLE: "DOUBLE",
@@ -139,10 +139,8 @@ def _map_value(value: ValueType) -> str:
 def _typed(value: ValueType, sql: str, names: Iterator[str]) -> str:
     """Return the expression that gives the stored value from the read one."""
     match value.kind:
-        case Kind.INT32:
-            return f"CASE WHEN {sql} = trunc({sql}) THEN TRY_CAST({sql} AS INTEGER) END"
-        case Kind.INT64:
-            return f"CASE WHEN regexp_full_match({sql}, '-?[0-9]+') THEN TRY_CAST({sql} AS BIGINT) END"
+        case Kind.INT32 | Kind.INT64:
+            return f"CASE WHEN regexp_full_match({sql}, '-?[0-9]+') THEN TRY_CAST({sql} AS {sql_type(value)}) END"
         case Kind.TIMESTAMP:
             return _timestamp(sql)
         case Kind.JSON:

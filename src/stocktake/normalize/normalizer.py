@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import duckdb
-import orjson
 import pyarrow as pa
 
 from stocktake.normalize.compile import compile_type, inline_tags_sql, literal, provider_fields
-from stocktake.normalize.redact import sifting_pattern, without_own_names
-from stocktake.normalize.repair import Misfit, UnreadableError, parse_document, repair
+from stocktake.normalize.redact import is_secret_name, sifting_pattern, without_own_names
+from stocktake.normalize.repair import Misfit, UnreadableError, parse_document, repair, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,7 +49,7 @@ class Normalizer:
         self._fields = provider_fields(resource_type)
         self._kept = self._repairable_names()
         names = list(_wire_names(self._fields))
-        sensitive = frozenset(name for name, marked in names if marked)
+        sensitive = frozenset(name for name, marked in names if marked and is_secret_name(name))
         pattern = literal(sifting_pattern(sensitive))
         own_names_gone = without_own_names("t", {name for name, _ in names} - sensitive)
         # The second look costs more, and only what the first one found gets it.
@@ -93,9 +92,9 @@ class Normalizer:
                 continue
             mended = repair(document, self._fields, self._type.omitted, self._redactor)
             mended.document.update({k: document[k] for k in self._kept if document.get(k) is not None})
-            repaired.append((row, orjson.dumps(mended.document).decode()))
+            repaired.append((row, to_json(mended.document)))
             if mended.unknown:
-                unknown[row] = orjson.dumps(mended.unknown).decode()
+                unknown[row] = to_json(mended.unknown)
             result.misfits += [(row, misfit) for misfit in mended.misfits]
         if repaired:
             tables.append(self._typed(self._statement_for_repaired, repaired, keep_all=True)[0])

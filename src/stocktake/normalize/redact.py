@@ -2,7 +2,8 @@
 
 Values that look like secrets are replaced by their length and a keyed hash, so that a change still shows while the
 value is gone. Looked at are: maps of strings (environment variables, parameters), by key name and by value; every other
-string, by value; and members that the model itself marks as sensitive, always.
+string, by value; and members that the model marks as sensitive, by their name too. The mark alone does not suffice:
+models put it on descriptions and whole definitions, which a catalog is for.
 """
 
 from __future__ import annotations

@@ -78,6 +78,11 @@ def repair(
     return Repaired(document=clean, unknown=unknown, misfits=walk.misfits)
 
 
+def to_json(value: object) -> str:
+    """Return JSON text; half a character (a lone surrogate), which no store can hold, becomes a question mark."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace").decode()
+
+
 class _Walk:
     def __init__(self, redactor: Redactor) -> None:
         self.redactor = redactor
@@ -117,13 +122,14 @@ class _Walk:
             case Kind.MAP if kind.element is not None:
                 return self.entries(raw, kind, path)
             case Kind.JSON | Kind.STRUCT:
-                return (self.redactor.tree(raw) if not kind.sensitive else self.redactor.redacted(_text(raw))), None
+                return self.redactor.tree(raw), None
             case _:
+                name = path.rsplit(".", 1)[-1]
                 value = _scalar(raw, kind)
                 if value is _BAD:
                     return self.misfit(raw, kind.kind.value, path), None
                 if isinstance(value, str) and kind.kind is Kind.STRING:
-                    value = self.redactor.redacted(value) if kind.sensitive and value else self.redactor.text(value)
+                    value = self.redactor.entry(name, value) if kind.sensitive else self.redactor.text(value)
                 return value, None
 
     def items(self, raw: object, element: ValueType, path: str) -> tuple[object, object]:
@@ -160,7 +166,7 @@ class _Walk:
         return clean, unknown or None
 
     def misfit(self, raw: object, wanted: str, path: str) -> object:
-        value = json.dumps(self.redactor.tree(raw, path.rsplit(".", 1)[-1]), ensure_ascii=False)
+        value = to_json(self.redactor.tree(raw, path.rsplit(".", 1)[-1]))
         self.misfits.append(Misfit(path, f"{_json_word(raw)} does not fit {wanted}", value))
         return _BAD
 
@@ -180,7 +186,7 @@ def _scalar(raw: object, kind: ValueType) -> object:
 
 
 def _text(raw: object) -> str:
-    return raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False)
+    return raw if isinstance(raw, str) else to_json(raw)
 
 
 def _boolean(raw: object) -> object:

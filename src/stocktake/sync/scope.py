@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from stocktake.store.versions import ScopeVersions
     from stocktake.sync.writer import ScopeWriter
 
-CHUNK = 1_000
+CHUNK = 2_000
 """List items compared with the catalog at once."""
-BATCH = 1_000
+BATCH = 2_000
 """Answers written at once."""
 _FLUSH_SECONDS = 1.0
 _FAILURES_IN_A_ROW = 20
