@@ -124,7 +124,7 @@ def test_a_known_rate_spares_the_search(run_in_virtual_time: Run) -> None:
 
 
 def test_where_nothing_passes_all_who_wait_are_told(run_in_virtual_time: Run) -> None:
-    async def main() -> tuple[list[object], float]:
+    async def main() -> tuple[list[float | BaseException], float]:
         limiter, server = Limiter(patience_seconds=30.0), Server(0.0, 0.0)
         started = asyncio.get_running_loop().time()
         workers = [drive(limiter, server, 5, workers=1) for _ in range(40)]

@@ -26,6 +26,7 @@ from stocktake.collect.limiter import Limiters
 from stocktake.collect.retrying import RetryBudget, RetryPolicy
 from stocktake.collect.service_client import CallPurpose, ServiceClient
 from stocktake.core.errors import UserError
+from stocktake.providers.aws.models import open_models
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -181,7 +182,8 @@ def _botocore_session(profile: str | None, models: Path | None) -> Any:  # noqa:
 @cache
 def _loader(data_path: str, models: str) -> Any:  # noqa: ANN401 - botocore has no types
     """Make a loader that all sessions share: a service's model is read and kept once, not once per account."""
-    return create_loader(os.pathsep.join(filter(None, [models, data_path])) or None)
+    folders = [str(folder) for folder in open_models(models).folders] if models else []
+    return create_loader(os.pathsep.join(filter(None, [*folders, data_path])) or None)
 
 
 def _unknown_profile(error: ProfileNotFound, session: Any) -> UserError:  # noqa: ANN401 - botocore has no types

@@ -80,7 +80,7 @@ class TypeReader:
         resource = None
         if document is not None and any(value_at(item, path) is None for path in plan.bindings.values()):
             resource = self._resource(document)
-        params = self._bind(plan.operation, plan.bindings, item, resource)
+        params = {**plan.arguments, **self._bind(plan.operation, plan.bindings, item, resource)}
         purpose = CallPurpose(iam_action=plan.iam_action, single_resource=True)
         tags: dict[str, str] = {}
         try:
@@ -128,15 +128,16 @@ class TypeReader:
         purpose: CallPurpose,
     ) -> AsyncIterator[tuple[Answer, dict[str, Any], bool]]:
         tokens = set[int]()
+        going_on = params
         while True:
-            answer = await client.call(operation, params, purpose=purpose, counts=self.counts)
+            answer = await client.call(operation, going_on, purpose=purpose, counts=self.counts)
             parsed = self._parse(operation, answer)
-            token = value_at(parsed, pagination.output_token) if pagination is not None else None
-            yield answer, parsed, not token
-            if not token or pagination is None:
+            onward = next_tokens(parsed, pagination)
+            yield answer, parsed, not onward
+            if not onward:
                 return
-            self._note_token(operation, token, tokens)
-            params = {**params, pagination.input_token: token}
+            self._note_token(operation, onward, tokens)
+            going_on = {**params, **onward}
 
     def _note_token(self, operation: str, token: object, tokens: set[int]) -> None:
         mark = hash(str(token))
@@ -203,6 +204,17 @@ class TypeReader:
     def _where(self) -> str:
         scope = self.scope
         return f"{scope.account_id}/{scope.region}/{scope.type_name}"
+
+
+def next_tokens(answer: object, pagination: Pagination | None) -> dict[str, Any]:
+    """Return the request members that ask for the next page; {} where there is none."""
+    if pagination is None:
+        return {}
+    token = value_at(answer, pagination.output_token)
+    if not token:
+        return {}
+    further = {member: value_at(answer, path) for member, path in pagination.further_tokens}
+    return {pagination.input_token: token} | {member: value for member, value in further.items() if value}
 
 
 def value_at(value: object, path: Path) -> Any:  # noqa: ANN401 - any JSON
