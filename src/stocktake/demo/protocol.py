@@ -1,0 +1,148 @@
+"""The wire protocols of the simulated services: JSON 1.1, RPC v2 with CBOR, and the query protocol of STS.
+
+Who calls which service where is read from the credential scope of the Authorization header; signatures and their
+dates are not checked, since clients sign with real time and the cloud's time is virtual.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+import orjson
+
+from stocktake.demo import cbor
+from stocktake.demo.api_errors import ApiError
+from stocktake.demo.model import service_model
+
+JSON_TYPE, CBOR_TYPE, XML_TYPE = b"application/x-amz-json-1.1", b"application/cbor", b"text/xml"
+_SCOPE = re.compile(rb"Credential=([^/,\s]+)/\d{8}/([^/]+)/([^/]+)/aws4_request")
+_KEY = re.compile(r"A[KS]IA([0-9]{12})[0-9A-Z]*")
+_RPC_PATH = re.compile(r"/service/([^/]+)/operation/([^/]+)")
+_TARGETS = {"SageMaker": "sagemaker", "ResourceGroupsTaggingAPI_20170126": "tagging"}
+_MODELS = {"sagemaker": "sagemaker", "tagging": "resourcegroupstaggingapi"}
+_STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
+
+
+class Scope(NamedTuple):
+    """What the credential scope of a request says."""
+
+    access_key: str
+    account: str
+    """The account of the access key; empty where the key names none."""
+    region: str
+    service: str
+
+
+@lru_cache(maxsize=4096)
+def read_scope(credential: bytes) -> Scope:
+    """Return the scope in an Authorization header's first part."""
+    found = _SCOPE.search(credential)
+    if found is None:
+        return Scope("", "", "us-east-1", "")
+    key, region, service = (part.decode() for part in found.groups())
+    return Scope(key, account_of(key), region, service)
+
+
+def account_of(access_key: str) -> str:
+    """Return the account of an access key: its letters 5 to 16, if they are twelve digits."""
+    named = _KEY.fullmatch(access_key)
+    return named[1] if named else ""
+
+
+def access_key_of(account: str) -> str:
+    """Return the access key id that stands for an account."""
+    return f"AKIA{account}DEMO"
+
+
+@lru_cache(maxsize=1024)
+def read_target(target: str, path: str) -> tuple[str, str, bytes]:
+    """Return (service, operation, content type) that a target header or an RPC v2 path names; empty if neither does."""
+    name, _, operation = target.partition(".")
+    if operation and name in _TARGETS:
+        return _TARGETS[name], operation, JSON_TYPE
+    found = _RPC_PATH.fullmatch(path)
+    if found is not None and found[1] in _TARGETS:
+        return _TARGETS[found[1]], found[2], CBOR_TYPE
+    return "", operation or target, JSON_TYPE
+
+
+def read_form(body: bytes) -> dict[str, str]:
+    """Return the parameters of a query-protocol request."""
+    try:
+        return {name: values[-1] for name, values in parse_qs(body.decode()).items()}
+    except UnicodeDecodeError:
+        return {}
+
+
+def read_body(body: bytes, kind: bytes) -> object:
+    """Return the request that a body holds.
+
+    Raises:
+        ApiError: a SerializationException for a body that is no JSON or CBOR.
+    """
+    try:
+        if kind == CBOR_TYPE:
+            return cbor.decode(body) if body else {}
+        return orjson.loads(body) if body else {}
+    except ValueError as error:
+        raise ApiError("SerializationException", f"The request body can not be read: {error}") from error
+
+
+def write_body(answer: object, kind: bytes) -> bytes:
+    """Return the body of an answer."""
+    return cbor.encode(answer) if kind == CBOR_TYPE else orjson.dumps(answer)
+
+
+def write_error(error: ApiError, service: str, kind: bytes, request_id: str) -> tuple[int, bytes]:
+    """Return the status and body of an error, framed as the service's model and protocol say."""
+    if kind == XML_TYPE:
+        fault = "Sender" if error.status < 500 else "Receiver"
+        text = (
+            f'<ErrorResponse xmlns="{_STS_NAMESPACE}"><Error><Type>{fault}</Type><Code>{error.code}</Code>'
+            f"<Message>{escape(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        )
+        return 403 if error.code in {"AccessDenied", "ExpiredToken"} else error.status, text.encode()
+    member, status = _error_shape(_MODELS.get(service, ""), error.code)
+    return status or error.status, write_body({"__type": error.code, member: error.message}, kind)
+
+
+@lru_cache(maxsize=256)
+def _error_shape(model: str, code: str) -> tuple[str, int]:
+    """Return how an error names its message, and its HTTP status if the model gives one."""
+    if model and code in service_model(model).shape_names:
+        shape = service_model(model).shape_for(code)
+        name = next((member for member in shape.members if member.lower() == "message"), "message")
+        return name, int(shape.metadata.get("error", {}).get("httpStatusCode", 0))
+    return "message", 0
+
+
+def caller_identity(account: str, arn: str, access_key: str, request_id: str) -> bytes:
+    """Return the answer of GetCallerIdentity."""
+    return _sts(
+        "GetCallerIdentity",
+        f"<Arn>{arn}</Arn><UserId>AROA{access_key[4:]}:stocktake</UserId><Account>{account}</Account>",
+        request_id,
+    )
+
+
+def assumed_role(account: str, role: str, session: str, expires: str, request_id: str) -> bytes:
+    """Return the answer of AssumeRole: credentials whose key stands for the role's account."""
+    name = role.rpartition("/")[2]
+    result = (
+        f"<Credentials><AccessKeyId>ASIA{account}DEMO</AccessKeyId><SecretAccessKey>simulated</SecretAccessKey>"
+        f"<SessionToken>simulated-session</SessionToken><Expiration>{expires}</Expiration></Credentials>"
+        f"<AssumedRoleUser><AssumedRoleId>AROA{account}DEMO:{escape(session)}</AssumedRoleId>"
+        f"<Arn>arn:aws:sts::{account}:assumed-role/{escape(name)}/{escape(session)}</Arn></AssumedRoleUser>"
+    )
+    return _sts("AssumeRole", result, request_id)
+
+
+def _sts(operation: str, result: str, request_id: str) -> bytes:
+    return (
+        f'<{operation}Response xmlns="{_STS_NAMESPACE}"><{operation}Result>{result}</{operation}Result>'
+        f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
+    ).encode()
