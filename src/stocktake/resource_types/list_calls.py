@@ -102,7 +102,7 @@ def derive_list_call(model: ServiceModel, candidate: ListCandidate) -> ListCall:
     return ListCall(
         operation=candidate.operation,
         result_path=candidate.result_path,
-        pagination=derive_pagination(model, candidate.operation),
+        pagination=derive_pagination(model, candidate.operation, candidate.result_path),
         arguments=_stable_order(model, candidate.operation),
         iam_action=iam_action(model, candidate.operation),
     )
@@ -111,7 +111,7 @@ def derive_list_call(model: ServiceModel, candidate: ListCandidate) -> ListCall:
 def is_pageable(model: ServiceModel, candidate: ListCandidate) -> bool:
     """Return whether every page of a candidate can be reached."""
     try:
-        derive_pagination(model, candidate.operation)
+        derive_pagination(model, candidate.operation, candidate.result_path)
     except UnclearPaginationError:
         return False
     return True

@@ -85,6 +85,8 @@ class Vocabulary:
 
     def singular(self, noun: str) -> str:
         """Return the singular of a noun: the form that the service uses, else by the rules of English spelling."""
+        if not noun.endswith("s"):
+            return noun
         forms = _singular_forms(noun)
         for form in forms:
             if form in self._nouns:
@@ -93,13 +95,11 @@ class Vocabulary:
         for form in _singular_forms(words[-1]):
             if form in self._last_words:
                 return "".join(words[:-1]) + form
-        return forms[0]
+        return noun if noun.endswith(("ss", "us", "is")) else forms[0]
 
 
 def _singular_forms(noun: str) -> list[str]:
-    """Return what the singular may be, likeliest first; the noun itself where it is no plural."""
-    if not noun.endswith("s") or noun.endswith(("ss", "us", "is")):
-        return [noun]
+    """Return what the singular of a plural may be, likeliest first."""
     if noun.endswith("ies"):
         return [f"{noun[:-3]}y", noun[:-1]]
     if noun.endswith("yses"):

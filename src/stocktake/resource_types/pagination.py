@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from stocktake.resource_types.shapes import input_shape, members, output_shape, type_of
+from stocktake.resource_types.shapes import input_shape, is_structure, members, output_shape, shape_at, type_of
 from stocktake.resource_types.spec import Pagination
 
 if TYPE_CHECKING:
@@ -13,7 +13,19 @@ if TYPE_CHECKING:
     from stocktake.resource_types.spec import Path
 
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
-_TOKENS = ("nexttoken", "nextmarker", "paginationtoken", "nextpagetoken", "pagetoken", "marker", "continuationtoken")
+_TOKENS = (
+    "nexttoken",
+    "nextmarker",
+    "paginationtoken",
+    "nextpagetoken",
+    "pagetoken",
+    "marker",
+    "continuationtoken",
+    "position",
+)
+_ASKING = (*_TOKENS, "startingtoken", "token")
+_MORE = ("hasmore", "istruncated", "truncated")
+"""What an answer says where there is more, token or not."""
 _LIMITS = ("maxresults", "maxrecords", "maxitems", "limit", "pagesize", "maxentries")
 
 
@@ -21,13 +33,13 @@ class UnclearPaginationError(ValueError):
     """The model states how to go on in a form that cannot be followed: pages after the first would be missed."""
 
 
-def derive_pagination(model: ServiceModel, operation: str) -> Pagination | None:
+def derive_pagination(model: ServiceModel, operation: str, result_path: Path) -> Pagination | None:
     """Return how an operation's pages go on; None where one answer holds everything.
 
     Raises: UnclearPaginationError.
     """
     stated = model.paginators.get(operation)
-    return _inferred(model, operation) if stated is None else _stated(model, operation, stated)
+    return _inferred(model, operation, result_path) if stated is None else _stated(model, operation, stated)
 
 
 def plain_path(expression: str) -> Path | None:
@@ -58,23 +70,56 @@ def _stated(model: ServiceModel, operation: str, stated: Json) -> Pagination:
     )
 
 
-def _inferred(model: ServiceModel, operation: str) -> Pagination | None:
+def _inferred(model: ServiceModel, operation: str, result_path: Path) -> Pagination | None:
     inputs = {name.lower(): name for name in members(model, input_shape(model, operation))}
     outputs = {name.lower(): name for name in members(model, output_shape(model, operation))}
-    answered = next((token for token in _TOKENS if token in outputs), None)
-    if answered is None:
-        return None
-    asked = next((token for token in (answered, *_TOKENS, "startingtoken") if token in inputs), None)
-    if asked is None:
+    pairs = _usual_tokens(model, operation, inputs, result_path) or _like_named_tokens(inputs, outputs)
+    if not pairs:
+        if any(name.startswith(_MORE) for name in outputs):
+            raise UnclearPaginationError(operation)
         return None
     limit_key = next((inputs[limit] for limit in _LIMITS if limit in inputs), None)
     return Pagination(
-        input_token=inputs[asked],
-        output_token=(outputs[answered],),
+        input_token=pairs[0][0],
+        output_token=pairs[0][1],
         limit_key=limit_key,
         page_size=_largest(model, operation, limit_key),
         origin="inferred",
+        further_tokens=pairs[1:],
     )
+
+
+def _usual_tokens(
+    model: ServiceModel, operation: str, inputs: dict[str, str], result_path: Path
+) -> tuple[tuple[str, Path], ...]:
+    answered = _answered_token(model, output_shape(model, operation), result_path)
+    asked = next((token for token in _ASKING if token in inputs), None)
+    if (asked is None) != (answered is None):
+        raise UnclearPaginationError(operation)
+    return () if asked is None or answered is None else ((inputs[asked], answered),)
+
+
+def _like_named_tokens(inputs: dict[str, str], outputs: dict[str, str]) -> tuple[tuple[str, Path], ...]:
+    """Return markers that both sides call the same, or `ExclusiveStart…` with its `LastEvaluated…`."""
+    pairs = [(inputs[name], (outputs[name],)) for name in inputs if name.endswith("marker") and name in outputs]
+    starts = [name for name in inputs if name.startswith("exclusivestart")]
+    lasts = {name: outputs.get(name.replace("exclusivestart", "lastevaluated")) for name in starts}
+    pairs += [(inputs[name], (last,)) for name, last in lasts.items() if last is not None]
+    return tuple(pairs)
+
+
+def _answered_token(model: ServiceModel, output: str | None, result_path: Path) -> Path | None:
+    """Return where the answer holds the next token: at its root, or beside the list."""
+    for depth in range(len(result_path)):
+        above = result_path[:depth]
+        shape = shape_at(model, output, above)
+        if not is_structure(model, shape):
+            break
+        found = {name.lower(): name for name in members(model, shape)}
+        token = next((found[token] for token in _TOKENS if token in found), None)
+        if token is not None:
+            return (*above, token)
+    return None
 
 
 def _largest(model: ServiceModel, operation: str, limit_key: str | None) -> int | None:

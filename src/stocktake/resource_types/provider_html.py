@@ -152,8 +152,8 @@ class _Parser(HTMLParser):
             self._reset()
 
     def _close_block(self) -> None:
-        self._flush()
         if self._blocks:
+            self._flush()
             self._leave_item()
             self._blocks.pop()
 

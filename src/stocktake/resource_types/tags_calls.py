@@ -55,7 +55,7 @@ def derive_tags_call(
         if bound is None:
             continue
         try:
-            pagination = derive_pagination(model, operation)
+            pagination = derive_pagination(model, operation, path)
         except UnclearPaginationError:
             continue
         bindings, arguments, rule = bound
