@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Readable by every DuckDB client since 1.4; see docs/decisions/0001.
 STORAGE_VERSION = "v1.4.0"
 _POLL_SECONDS = 0.1
+_FULL = re.compile(r"No space left|Disk quota|File too large|disk full|Could not write", re.IGNORECASE)
 
 
 class Catalog:
@@ -187,6 +188,9 @@ def translating(path: Path) -> Iterator[None]:
     except duckdb.Error as error:
         if "read-only" in str(error):
             raise _no_rights(path, error) from error
+        # What has no class of its own is about the file (damage, checksums), and so is a commit that cannot be written.
+        if type(error) is duckdb.Error or _FULL.search(str(error)):
+            raise catalog_error(path, error) from error
         raise
 
 
@@ -203,7 +207,7 @@ def catalog_error(path: Path, error: Exception) -> FatalError:
             hint="Wait until it is done, or set STOCKTAKE_LOCK_WAIT_SECONDS to wait longer; nothing was changed.",
             where=where,
         )
-    if re.search(r"No space left|Disk quota|File too large|disk full|Could not write all bytes", text, re.IGNORECASE):
+    if _FULL.search(text):
         return CatalogAccessError(
             f"The disk that holds {path} is full",
             code="disk_full",
