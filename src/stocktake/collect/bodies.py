@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -36,8 +37,10 @@ class ProviderError:
 class BodyReader:
     """Reads the answers of one service."""
 
-    def __init__(self, service_model: Any) -> None:  # noqa: ANN401 - botocore has no types
+    def __init__(self, service_model: Any, events: Any = None) -> None:  # noqa: ANN401 - botocore has no types
         self._model = service_model
+        self._events = events
+        """A botocore client's emitter: its handlers finish what the parser reads (an IAM policy, for example)."""
         protocol: str = service_model.resolved_protocol
         self._is_json = protocol in _JSON_PROTOCOLS
         factory = ResponseParserFactory()
@@ -65,7 +68,10 @@ class BodyReader:
         shape = self._model.operation_model(operation).output_shape
         if self._is_json and not _streams(shape):
             return orjson.dumps(self._members(shape, response))
-        return orjson.dumps(self._parse(shape, response), default=_default)
+        parsed = self._parse(shape, response)
+        if self._events is not None and not self._is_json:
+            parsed = self._finish(operation, shape, parsed, response)
+        return orjson.dumps(parsed, default=_default)
 
     def error(self, operation: str, response: HttpResponse) -> ProviderError:
         """Return what a failed answer says; what cannot be read counts by its status alone."""
@@ -138,6 +144,32 @@ class BodyReader:
             raise MalformedBodyError(str(error)) from error
         parsed.pop("ResponseMetadata", None)
         return parsed
+
+    def _finish(self, operation: str, shape: Any, parsed: dict[str, Any], response: HttpResponse) -> dict[str, Any]:  # noqa: ANN401 - botocore has no types
+        """Let botocore's handlers at the answer; where they decode a text into a structure, it stays JSON text."""
+        self._events.emit(
+            f"after-call.{self._model.service_id.hyphenize()}.{operation}",
+            http_response=SimpleNamespace(status_code=response.status, content=response.body, raw=response.body),
+            parsed=parsed,
+            model=self._model.operation_model(operation),
+            context={},
+        )
+        finished: dict[str, Any] = _texts(shape, parsed) if shape is not None else parsed
+        return finished
+
+
+def _texts(shape: Any, value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Write structures where the model has a string as JSON text."""
+    if shape.type_name == "string" and isinstance(value, (dict, list)):
+        return orjson.dumps(value).decode()
+    if isinstance(value, dict):
+        if shape.type_name == "structure":
+            members = shape.members
+            return {key: _texts(members[key], element) if key in members else element for key, element in value.items()}
+        return {key: _texts(shape.value, element) for key, element in value.items()}
+    if isinstance(value, list):
+        return [_texts(shape.member, element) for element in value]
+    return value
 
 
 def _payload(shape: Any) -> str:  # noqa: ANN401 - botocore has no types

@@ -28,6 +28,9 @@ _OURS_OR_NOBODYS = frozenset(
 )
 """Headers of the client rather than of the request: we send our own, or none."""
 
+_UNFIT = (KeyError, TypeError, ValueError, AttributeError)
+"""What botocore's serializer raises, unvalidated, over parameters that do not fit."""
+
 
 @dataclass(frozen=True, slots=True)
 class UnsignedRequest:
@@ -79,7 +82,10 @@ class RequestBuilder:
         key = (operation, *params)
         plan = self._plans.get(key)
         if plan is not None:
-            return self._short_way(plan, operation, params)
+            try:
+                return self._short_way(plan, operation, params)
+            except _UNFIT:
+                pass  # the long way says in words what is wrong
         request = self._long_way(operation, params)
         if key not in self._plans:
             self._plans[key] = self._prove(operation, params, request)
@@ -119,7 +125,10 @@ class RequestBuilder:
         prefix = (model.endpoint or {}).get("hostPrefix", "")
         if model.context_parameters or model.operation_context_parameters or "{" in prefix:
             return None  # the endpoint may be another one for other values
-        serialized = self._serializer.serialize_to_request(params, model)
+        try:
+            serialized = self._serializer.serialize_to_request(params, model)
+        except _UNFIT:
+            return None  # a handler fills in what the parameters lack
         target = _target(serialized)
         if not expected.url.endswith(target):
             return None

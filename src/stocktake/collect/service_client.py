@@ -50,7 +50,7 @@ class ServiceClient:
         client = session.botocore_client(service, region)
         self._model = client.meta.service_model
         self._requests = RequestBuilder(client)
-        self.bodies = BodyReader(self._model)
+        self.bodies = BodyReader(self._model, client.meta.events)
         self._signers: dict[SigningStyle, Signer] = {}
         self._limiters: dict[str, Limiter] = {}
 
