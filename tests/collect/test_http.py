@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+import pycurl
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -372,5 +373,20 @@ def test_tls_to_a_server_that_has_none() -> None:
                 await client.send(get(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"))
             assert caught.value.code == "tls"
         server.close()
+
+    asyncio.run(main())
+
+
+def test_a_socket_number_may_be_used_again() -> None:
+    async def main() -> None:
+        async with HttpClient() as client:
+            for _ in range(2):  # the second pair gets the first one's numbers, which nobody unregistered
+                one, other = socket.socketpair()
+                client._on_socket(pycurl.POLL_IN, one.fileno(), None, None)
+                other.send(b"x")
+                assert [key.fd for key, _ in client._selector.select(0)] == [one.fileno()]
+                client._on_socket(pycurl.POLL_INOUT, one.fileno(), None, None)
+                one.close()
+                other.close()
 
     asyncio.run(main())

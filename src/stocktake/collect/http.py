@@ -296,7 +296,10 @@ class HttpClient:
         try:
             self._selector.register(fd, event)
         except KeyError:
-            self._selector.modify(fd, event)
+            try:
+                self._selector.modify(fd, event)
+            except OSError:  # the number of a socket that was closed, given to a new one
+                self._selector.register(fd, event)
 
     def _on_readiness(self) -> None:
         for key, ready in self._selector.select(0):
