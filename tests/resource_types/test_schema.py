@@ -157,15 +157,15 @@ def test_wire_names_are_those_of_the_protocol() -> None:
     assert (field.name, field.provider_name, field.wire_name) == ("instance_id", "InstanceId", "instanceId")
 
 
-def test_what_is_left_out_is_named_by_wire_name() -> None:
+def test_what_is_left_out_is_named() -> None:
     field = find("ec2", "DescribeInstances", "Reservations.Instances")
     assert field is not None
     assert field.type.element is not None
-    assert "tagSet" in field.type.element.omitted
+    assert "Tags" in field.type.element.omitted
     assert structure_fields(MODELS.load("apigateway"), "ExportResponse")[1] == (
-        "Content-Disposition",
-        "Content-Type",
         "body",
+        "contentDisposition",
+        "contentType",
     )
 
 

@@ -44,7 +44,7 @@ def value_type(model: ServiceModel, shape_name: str) -> ValueType | None:
 
 
 def structure_fields(model: ServiceModel, shape_name: str) -> tuple[tuple[Field, ...], tuple[str, ...]]:
-    """Return a resource structure's members as top-level fields, sorted by name, and what is left out by wire name."""
+    """Return a resource structure's members as top-level fields, sorted by name, and the members that are left out."""
     return _Builder(model).fields(shape_name, frozenset(), top=True)
 
 
@@ -83,7 +83,7 @@ class _Builder:
             if not self._is_left_out(name, member, top=top):
                 value = self.value(member["shape"], member, above | {shape_name})
             if value is None:
-                omitted.append(str(member.get("locationName", name)))
+                omitted.append(name)
             else:
                 field = self._field(name, member, value, top=top)
                 fields[field.name] = field

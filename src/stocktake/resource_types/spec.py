@@ -41,7 +41,7 @@ class ValueType:
     sensitive: bool = False
     """The model marks the shape as sensitive."""
     omitted: tuple[str, ...] = ()
-    """STRUCT only: wire names that the rules leave out on purpose (blobs, the provider's own tags)."""
+    """STRUCT only: members, by provider name, that the rules leave out on purpose (blobs, the provider's own tags)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ class ResourceType:
     inline_tags: InlineTags | None = None
     """Where the document itself holds the tags."""
     omitted: tuple[str, ...] = ()
-    """Top-level wire names that the rules leave out on purpose (blobs, the provider's own tags, tokens)."""
+    """Top-level members, by provider name, that the rules leave out on purpose (blobs, own tags, tokens, headers)."""
     reasons: dict[str, str] = field(default_factory=dict)
     """Which rule decided each part: `describe_call` -> `same noun; binds TrainingJobName by same name`."""
 
