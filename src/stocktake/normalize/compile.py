@@ -45,12 +45,12 @@ class CompiledType:
     """The structure given to `json_transform`, as JSON text."""
     columns: tuple[tuple[str, str], ...]
     """Column name and its expression over `j`, the transformed document."""
-    census: str
-    """Number of members that came through, over the columns."""
+    stored: tuple[tuple[str, str], ...]
+    """Column name and its expression over the columns before, as the catalog stores it."""
+    told: str
+    """A structure of all that came through, for the census."""
     document: str
     """Expression over `doc`, the whole answer, that gives the resource's JSON."""
-    raw_census: str
-    """Number of members in the raw text `resource`."""
 
 
 def compile_type(resource_type: ResourceType) -> CompiledType:
@@ -59,17 +59,30 @@ def compile_type(resource_type: ResourceType) -> CompiledType:
     names = _names()
     transform = {_wire(f): _transform(f.type) for f in fields}
     transform.update(dict.fromkeys(resource_type.omitted, "JSON"))
-    columns = tuple((f.name, _typed(f.type, f"j.{_quote(_wire(f))}", names)) for f in fields)
-    counted = [_present(f.type, _quote(f.name), names) for f in fields]
-    counted += [_present_json(f"j.{_quote(name)}") for name in resource_type.omitted]
+    told = [f"{_quote(f.name)} := {_quote(f.name)}" for f in fields]
+    told += [f"{_quote(f'omitted {name}')} := j.{_quote(name)}" for name in resource_type.omitted]
     path = resource_type.describe_call.result_path if resource_type.describe_call else ()
     return CompiledType(
         transform=orjson.dumps(transform).decode(),
-        columns=columns,
-        census=" + ".join(counted) or "0",
+        columns=tuple((f.name, _typed(f.type, f"j.{_quote(_wire(f))}", names)) for f in fields),
+        stored=tuple((f.name, _stored(f)) for f in fields),
+        told=f"struct_pack({', '.join(told)})",
         document=f"json_extract(doc, {literal(_json_path(path))})" if path else "doc",
-        raw_census=_members("resource"),
     )
+
+
+def census(text: str) -> str:
+    r"""Return a number that only a loss makes smaller: members with a value, less nulls in lists and escaped quotes.
+
+    Every member has a `":`; one without a value also has a `null`. What stands in strings is counted too, and is the
+    same on both sides of the comparison. Whatever `json_transform` does in silence makes the typed side smaller, so
+    nothing cancels out: a member that it does not know or cannot convert, an element that becomes null, an object that
+    becomes text (its quotes are then escaped).
+    """
+    members = f"(strlen({text}) - strlen(replace({text}, '\":', ''))) // 2"
+    nulls = f"(strlen({text}) - strlen(replace({text}, 'null', ''))) // 4"
+    escaped = f"(strlen({text}) - strlen(replace({text}, '\\\"', ''))) // 2"
+    return f"{members} - {nulls} - {escaped}"
 
 
 def provider_fields(resource_type: ResourceType) -> tuple[Field, ...]:
@@ -143,11 +156,7 @@ def _typed(value: ValueType, sql: str, names: Iterator[str]) -> str:
             return f"CASE WHEN regexp_full_match({sql}, '-?[0-9]+') THEN TRY_CAST({sql} AS {sql_type(value)}) END"
         case Kind.TIMESTAMP:
             return _timestamp(sql)
-        case Kind.JSON:
-            return f"CAST({sql} AS VARCHAR)"
-        case Kind.STRUCT:
-            if not value.fields:
-                return f"CAST({sql} AS VARCHAR)"
+        case Kind.STRUCT if value.fields:
             members = ", ".join(
                 f"{_quote(f.name)} := {_typed(f.type, f'{sql}.{_quote(_wire(f))}', names)}" for f in value.fields
             )
@@ -163,6 +172,19 @@ def _typed(value: ValueType, sql: str, names: Iterator[str]) -> str:
             return sql
 
 
+def _stored(field: Field) -> str:
+    """Return a column as it is stored: JSON becomes text."""
+    name = _quote(field.name)
+    return f"CAST({name} AS {sql_type(field.type)})" if _holds_json(field.type) else name
+
+
+def _holds_json(value: ValueType) -> bool:
+    if value.kind is Kind.JSON or (value.kind is Kind.STRUCT and not value.fields):
+        return True
+    inner = (f.type for f in value.fields)
+    return any(map(_holds_json, inner)) or (value.element is not None and _holds_json(value.element))
+
+
 def _is_as_read(value: ValueType) -> bool:
     if value.kind in {Kind.LIST, Kind.MAP} and value.element is not None:
         return _is_as_read(value.element)
@@ -175,48 +197,3 @@ def _timestamp(sql: str) -> str:
     rest = f"CAST(round_even(({sql} - floor({sql})) * 1e6, 0) AS BIGINT)"
     sayable = f"{sql} BETWEEN {_FIRST_SECOND} AND {_LAST_SECOND}"
     return f"CASE WHEN {sayable} THEN make_timestamp({whole} * 1000000 + {rest}) END"
-
-
-def _present(value: ValueType, sql: str, names: Iterator[str]) -> str:
-    """Return the number of members of a struct's or document's member: itself and those below."""
-    inner = _members_below(value, sql, names)
-    return f"(CASE WHEN {sql} IS NULL THEN 0 ELSE 1{f' + {inner}' if inner else ''} END)"
-
-
-def _present_json(sql: str) -> str:
-    return f"(CASE WHEN {sql} IS NULL THEN 0 ELSE 1 + {_members(f'CAST({sql} AS VARCHAR)')} END)"
-
-
-def _members_below(value: ValueType, sql: str, names: Iterator[str]) -> str:
-    """Return the number of members below a value that is not null, or '' where there can be none."""
-    match value.kind:
-        case Kind.JSON:
-            return _members(sql)
-        case Kind.STRUCT:
-            if not value.fields:
-                return _members(sql)
-            return " + ".join(_present(f.type, f"{sql}.{_quote(f.name)}", names) for f in value.fields)
-        case Kind.LIST if value.element is not None:
-            return _members_of_list(value.element, sql, names)
-        case Kind.MAP if value.element is not None:
-            below = _members_of_list(value.element, f"map_values({sql})", names)
-            return f"CAST(cardinality({sql}) AS INTEGER) + {below}"
-        case _:
-            return ""
-
-
-def _members_of_list(element: ValueType, sql: str, names: Iterator[str]) -> str:
-    """Count the members in a list; an element that did not come through makes the census fail."""
-    name = next(names)
-    inner = _members_below(element, name, names)
-    if not inner:
-        return f"CAST(list_count({sql}) - len({sql}) AS INTEGER)"
-    counted = f"list_transform({sql}, lambda {name}: CASE WHEN {name} IS NULL THEN -1 ELSE {inner} END)"
-    return f"CAST(coalesce(list_sum({counted}), 0) AS INTEGER)"
-
-
-def _members(text: str) -> str:
-    r"""Count the members in minified JSON text: every `":` that is not the tail of an escaped quote `\":`."""
-    ends = f"(length({text}) - length(replace({text}, '\":', ''))) // 2"
-    escaped = f"(length({text}) - length(replace({text}, '\\\":', ''))) // 3"
-    return f"CAST({ends} - {escaped} AS INTEGER)"

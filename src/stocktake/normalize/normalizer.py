@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from stocktake.normalize.compile import compile_type, inline_tags_sql, literal, provider_fields
+from stocktake.normalize.compile import census, compile_type, inline_tags_sql, literal, provider_fields
 from stocktake.normalize.redact import is_secret_name, sifting_pattern, without_own_names
 from stocktake.normalize.repair import Misfit, UnreadableError, parse_document, repair, to_json
 
@@ -127,11 +127,12 @@ class Normalizer:
     def _compile(self, *, wrapped: bool) -> str:
         compiled = compile_type(self._type)
         columns = ", ".join(f'{sql} AS "{name}"' for name, sql in compiled.columns)
+        stored = ", ".join(f'{sql} AS "{name}"' for name, sql in compiled.stored)
         tags = inline_tags_sql(self._type)
         tags_column = f", {tags} AS {INLINE_TAGS}" if tags else ""
         document = compiled.document if wrapped else "doc"
         return f"""
-            WITH parsed AS MATERIALIZED (
+            WITH parsed AS (
                 SELECT {ROW}, CASE WHEN json_valid(t) THEN CAST(t AS JSON) END AS doc FROM batch
             ), found AS (
                 SELECT {ROW}, {document} AS resource FROM parsed
@@ -139,11 +140,12 @@ class Normalizer:
                 SELECT {ROW}, resource, json_transform(resource, $${compiled.transform}$$) AS j FROM found
             ), typed AS (
                 SELECT {columns}, {ROW}{tags_column}, resource, j FROM read
+            ), told AS (
+                SELECT *, CAST(to_json({compiled.told}) AS VARCHAR) AS told, CAST(resource AS VARCHAR) AS raw FROM typed
             )
-            SELECT * EXCLUDE (resource, j),
-                   coalesce(json_type(resource) = 'OBJECT'
-                            AND {compiled.census} = {compiled.raw_census}, false) AS _whole
-            FROM typed ORDER BY {ROW}
+            SELECT {stored}, {ROW}{f", {INLINE_TAGS}" if tags else ""},
+                   coalesce(json_type(resource) = 'OBJECT' AND {census("told")} = {census("raw")}, false) AS _whole
+            FROM told ORDER BY {ROW}
         """
 
     def _repairable_names(self) -> tuple[str, ...]:
