@@ -5,30 +5,14 @@ from __future__ import annotations
 import collections
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from botocore.model import ServiceModel as BotocoreModel
-
-from stocktake.providers.aws.models import open_models
-from stocktake.resource_types.derive import derive_types
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from botocore.model import ServiceModel as BotocoreModel
+
     from stocktake.resource_types.spec import Path, ResourceType
 
-Derived = list[tuple["ResourceType", BotocoreModel, "Mapping[str, Any]"]]
-
-
-@pytest.fixture(scope="module")
-def everything() -> Derived:
-    """Return every type with botocore's view of its service and botocore's paginators."""
-    models = open_models()
-    found: Derived = []
-    for service in models.service_names:
-        model = models.load(service)
-        judge = BotocoreModel(model.description, service)
-        found += [(one, judge, model.paginators) for one in derive_types(model).values()]
-    return found
+    Derived = list[tuple[ResourceType, BotocoreModel, Mapping[str, Any]]]
 
 
 def at(shape: Any, path: Path) -> Any:

@@ -4,7 +4,7 @@ import os
 import resource
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -17,6 +17,8 @@ from stocktake.resource_types.registry import list_type_names, load_type
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stocktake.resource_types.spec import ResourceType
+
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
@@ -25,10 +27,8 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def names(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        return list_type_names(open_models())
+def names(everything: list[tuple[ResourceType, Any, Any]]) -> tuple[str, ...]:
+    return tuple(sorted(one.name for one, _, _ in everything))
 
 
 @pytest.mark.parametrize(
@@ -130,6 +130,27 @@ def test_names_are_cached_until_a_model_changes(tmp_path: Path, cache: Path, mon
     assert orjson.loads(path.read_bytes()) == list(first)
     monkeypatch.setattr(registry, "derive_types", None)
     assert list_type_names(open_models(tmp_path / "models")) == first
+
+
+def test_cache_is_made_anew_when_the_rules_change(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models").mkdir()
+    models = small_models(tmp_path / "models", open_models())
+    list_type_names(models)
+    monkeypatch.setattr(registry, "_rules_fingerprint", lambda: "other")
+    list_type_names(models)
+    assert len(list(cache.iterdir())) == 2
+    for rules in "abcdefghij":
+        monkeypatch.setattr(registry, "_rules_fingerprint", lambda rules=rules: rules)
+        list_type_names(models)
+    assert len(list(cache.iterdir())) == 8, "old ones are cleared away"
+
+
+@pytest.mark.parametrize("name", ["aws_ecs_cluster", "aws_apigateway_stage"])
+def test_type_that_cannot_be_read_yet_is_not_called_unknown(name: str, names: tuple[str, ...]) -> None:
+    registry._write_names(registry._cache_path(open_models()), names)
+    with pytest.raises(UserError, match="cannot be read") as caught:
+        load_type(name, open_models())
+    assert caught.value.code == "type_not_readable"
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b'"x"'])

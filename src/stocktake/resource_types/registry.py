@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 import tempfile
 from contextlib import suppress
@@ -16,6 +17,7 @@ import stocktake
 from stocktake.core.errors import UserError
 from stocktake.resource_types.derive import derive_type, derive_types
 from stocktake.resource_types.members import plain
+from stocktake.resource_types.nouns import Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from stocktake.resource_types.spec import ResourceType
 
 _PREFIX = "aws"
+_CACHES_KEPT = 8
+"""Of different models folders or versions."""
 
 
 def load_type(name: str, models: Models) -> ResourceType:
@@ -37,6 +41,12 @@ def load_type(name: str, models: Models) -> ResourceType:
         found = derive_type(models.load(service), wanted.removeprefix(plain(service)))
         if found is not None:
             return found
+    if any(_is_made(models, service, wanted) for service in _services_of(wanted, models)):
+        raise UserError(
+            f"The resource type {name!r} cannot be read yet: its list needs a parent, or it is only read in batches.",
+            code="type_not_readable",
+            hint="`stocktake types` lists the types that can be read.",
+        )
     raise _unknown(name, models)
 
 
@@ -70,6 +80,11 @@ def _services_of(wanted: str, models: Models) -> list[str]:
     )
 
 
+def _is_made(models: Models, service: str, wanted: str) -> bool:
+    """Return whether a service makes what a type's name says, though it cannot be read at top level."""
+    return Vocabulary(models.load(service).operations).is_made(wanted.removeprefix(plain(service)))
+
+
 def _unknown(name: str, models: Models) -> UserError:
     wanted = plain(name)
     by_plain = {plain(known): known for known in list_type_names(models)}
@@ -80,7 +95,14 @@ def _unknown(name: str, models: Models) -> UserError:
 
 def _cache_path(models: Models) -> Path:
     folder = Path(platformdirs.user_cache_dir("stocktake", appauthor=False))
-    return folder / f"types-{stocktake.__version__}-{models.fingerprint[:32]}.json"
+    key = hashlib.sha256(f"{models.fingerprint} {_rules_fingerprint()}".encode()).hexdigest()
+    return folder / f"types-{stocktake.__version__}-{key[:32]}.json"
+
+
+def _rules_fingerprint() -> str:
+    """Return what changes with the rules themselves: a checkout is worked on without a new version number."""
+    files = sorted(path for path in Path(__file__).parent.rglob("*") if path.suffix in {".py", ".toml"})
+    return " ".join(f"{path.name}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files)
 
 
 def _read_names(path: Path) -> tuple[str, ...] | None:
@@ -99,3 +121,6 @@ def _write_names(path: Path, names: tuple[str, ...]) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(orjson.dumps(names))
         Path(temporary).replace(path)
+        held = sorted(path.parent.glob("types-*"), key=lambda one: one.stat().st_mtime_ns, reverse=True)
+        for old in held[_CACHES_KEPT:]:
+            old.unlink()
