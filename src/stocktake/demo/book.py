@@ -8,34 +8,47 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right, insort
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from stocktake.demo.draws import draw
+from stocktake.demo.draws import Draws, draw
 from stocktake.demo.generated import GeneratedJob, Unit
 from stocktake.demo.jobs import NOTHING_DONE, Events, Job, RequestedJob, WarmPool, pool_end, warm_pool
 from stocktake.demo.plan import HOUR, MINUTE
 from stocktake.demo.timeline import FINAL, Moment, Timeline, at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from stocktake.demo.projects import Project
 
 _NEVER = 1 << 62
+_NO_DRAWS = Draws(())
+"""Draws take a kilobyte, and follow from the number: units are kept without them."""
 _CACHED = 2048
 _OUTCOMES = tuple(FINAL)
 _REUSED = 25
 """Draw of an arriving job's fate that decides whether it takes a deleted job's name."""
 
 
-class JobView(NamedTuple):
+class JobView:
     """A job with its course and what was done to it."""
 
-    id: int
-    job: Job
-    events: Events
-    timeline: Timeline
-    arn: str
+    __slots__ = ("_book", "_timeline", "arn", "events", "id", "job")
+
+    def __init__(self, number: int, job: Job, events: Events, book: JobBook) -> None:
+        self.id = number
+        self.job = job
+        self.events = events
+        self.arn = book.arn_prefix + job.name
+        self._book = book
+        self._timeline: Timeline | None = None
+
+    @property
+    def timeline(self) -> Timeline:
+        """The job's course, laid out when it is first looked at."""
+        if self._timeline is None:
+            self._timeline = self._book.lay_out(self.id, self.job, self.events)
+        return self._timeline
 
     def at(self, now: int) -> Moment:
         """Return the job's status at an instant."""
@@ -67,7 +80,6 @@ class JobBook:
         self._events: dict[int, Events] = {}
         self._deleted: dict[int, int] = {}
         self._free_names: list[tuple[int, int]] = []
-        self._order: list[tuple[int, int]] | None = None
         self._times, self._ids = array("q"), array("q")
         self._arrivals: Iterator[GeneratedJob] = iter(())
         self._pending: GeneratedJob | None = None
@@ -78,11 +90,15 @@ class JobBook:
 
     # ---- making ----
 
-    def fill(self, past: Iterable[GeneratedJob], arrivals: Iterator[GeneratedJob]) -> None:
-        """Take over the estate's jobs here: those of the past now, arrivals when their time comes."""
-        made = sorted((job.created, self._register(job)) for job in past)
-        self._times.extend(created for created, _ in made)
-        self._ids.extend(number for _, number in made)
+    def add_past(self, job: GeneratedJob) -> None:
+        """Take over a job that the estate began with; `open` follows the last one."""
+        self._register(job)
+
+    def open(self, arrivals: Iterator[GeneratedJob]) -> None:
+        """Put the past in order, and let jobs arrive from now on."""
+        created = self._created_by_id
+        self._ids.extend(sorted(range(len(created)), key=created.__getitem__))
+        self._times.extend(created[number] for number in self._ids)
         self._arrivals = arrivals
         self.changes += 1
 
@@ -114,7 +130,7 @@ class JobBook:
     def _register(self, job: GeneratedJob) -> int:
         unit = job.unit
         if unit.kind != "single":
-            self._groups[unit.number] = unit
+            self._groups.setdefault(unit.number, unit._replace(draws=_NO_DRAWS))
         number = self._new_id(job.name, job.created, unit.number, job.ordinal, unit.project)
         deleted = job.deleted_at
         if deleted is not None:
@@ -185,13 +201,16 @@ class JobBook:
         if view is None:
             if len(self._cache) >= _CACHED:
                 self._cache.clear()
-            job = self._job(number)
             events = self._events.get(number, NOTHING_DONE)
-            timeline = job.timeline(events, warm=self._is_warm(job))
-            view = self._cache[number] = JobView(number, job, events, timeline, self.arn_prefix + job.name)
-            self._ended[number] = timeline.ended
-            self._outcome[number] = _OUTCOMES.index(timeline.steps[-1].status)
+            view = self._cache[number] = JobView(number, self._job(number), events, self)
         return view
+
+    def lay_out(self, number: int, job: Job, events: Events) -> Timeline:
+        """Return a job's course, and note how it ends."""
+        timeline = job.timeline(events, warm=self._is_warm(job))
+        self._ended[number] = timeline.ended
+        self._outcome[number] = _OUTCOMES.index(timeline.steps[-1].status)
+        return timeline
 
     def status(self, number: int, now: int) -> tuple[str, str, int]:
         """Return status, secondary status and last modification at an instant; cheap once the end is known."""
@@ -228,11 +247,12 @@ class JobBook:
 
     def group(self, unit: int) -> Unit | None:
         """Return a tuning job's or a series' unit."""
-        return self._groups.get(unit)
+        known = self._groups.get(unit)
+        return known._replace(draws=draw(self._seed, unit, "unit")) if known is not None else None
 
-    def groups(self) -> Iterator[Unit]:
-        """Yield all tuning jobs' and series' units."""
-        return iter(self._groups.values())
+    def tuning_units(self) -> Iterator[int]:
+        """Yield the numbers of the units that are tuning jobs."""
+        return (number for number, unit in self._groups.items() if unit.kind == "tuning")
 
     # ---- doing ----
 
@@ -255,7 +275,7 @@ class JobBook:
             return requested
         project, unit_number = self._projects[number], self._units[number]
         assert project is not None  # noqa: S101  # only requested jobs have none
-        unit = self._groups.get(unit_number)
+        unit = self.group(unit_number)
         created = self._created_by_id[number]
         if unit is None:
             unit = Unit(project, unit_number, "single", created, draw(self._seed, unit_number, "unit"))

@@ -32,11 +32,11 @@ class Draws(NamedTuple):
 
 def draw(seed: int, *key: int | str) -> Draws:
     """Return the draws that belong to a key, the same for the same seed everywhere."""
-    text = f"{seed}:{':'.join(map(str, key))}"
+    text = f"{seed}:{key}"
     return Draws(_UNPACK(blake2b(text.encode(), digest_size=64).digest()))
 
 
 def token(seed: int, *key: int | str, length: int = 8) -> str:
     """Return a hexadecimal word of up to 64 letters that belongs to a key."""
-    text = f"{seed}:{':'.join(map(str, key))}:token"
+    text = f"{seed}:{key}:token"
     return blake2b(text.encode(), digest_size=32).hexdigest()[:length]

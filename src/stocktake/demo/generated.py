@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stocktake.demo.clock import from_ms
 from stocktake.demo.draws import Draws, draw, token
 from stocktake.demo.jobs import Job
 from stocktake.demo.plan import HOUR, MINUTE, SECOND, Plan, draw_plan
+from stocktake.demo.projects import FAKE_SECRETS
 
 if TYPE_CHECKING:
     from stocktake.demo.projects import Project
@@ -22,12 +23,6 @@ CHURN = 30 * DAY
 # Which draw answers which question, once for a unit of work (below 16) and once for each of its jobs.
 (_OPTION, _SPOT, _VPC, _SECRET, _DEBUG, _BOARD, _REMOTE, _EXPERIMENT, _MLFLOW, _OWNER, _STAGE) = range(11)
 (_HYPER_0, *_, _STOP, _STOP_WHEN, _DELETED, _DELETED_WHEN, _EDITED, _EDITED_WHEN) = range(32)
-_FAKE_SECRETS = (
-    {"WANDB_API_KEY": "fake0000fake0000fake0000fake0000fake0000"},
-    {"DB_PASSWORD": "not-a-real-password-1234"},
-    {"HF_TOKEN": "hf_FAKEfakeFAKEfakeFAKEfakeFAKEfake00"},
-    {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"},
-)
 
 
 class Unit(NamedTuple):
@@ -156,7 +151,7 @@ class GeneratedJob(Job):
         unit, project = self.unit, self.unit.project
         kind, draws, spot = project.kind, unit.draws, unit.spot
         age_days = (self.created - 1_735_689_600_000) // DAY  # images are released every other week
-        day = (from_ms(self.created) - timedelta(days=1)).strftime("%Y-%m-%d")
+        day = _day_name(self.created // DAY - 1)
         request: Json = {
             "TrainingJobName": self.name,
             "HyperParameters": self.hyper_parameters(),
@@ -204,11 +199,9 @@ class GeneratedJob(Job):
         return chosen
 
     def _environment(self) -> dict[str, str]:
-        kind, draws = self.unit.project.kind, self.unit.draws
-        environment = kind.environment | {"TEAM": kind.team}
-        if draws.share(_SECRET) < kind.secret_share:
-            return environment | _FAKE_SECRETS[draws.values[_SECRET] % len(_FAKE_SECRETS)]
-        return environment
+        project, draws = self.unit.project, self.unit.draws
+        leaks = draws.share(_SECRET) < project.kind.secret_share
+        return project.environment(1 + draws.values[_SECRET] % len(FAKE_SECRETS) if leaks else 0)
 
     def _tracking(self, request: Json) -> None:
         project, draws = self.unit.project, self.unit.draws
@@ -221,6 +214,11 @@ class GeneratedJob(Job):
             place = project.place
             arn = f"arn:aws:sagemaker:{place.region}:{place.account}:mlflow-tracking-server/research"
             request["MlflowConfig"] = {"MlflowResourceArn": arn, "MlflowExperimentName": project.kind.id}
+
+
+@lru_cache(maxsize=1024)
+def _day_name(day: int) -> str:
+    return from_ms(day * DAY).strftime("%Y-%m-%d")
 
 
 def plan_of(unit: Unit, ordinal: int) -> Plan:

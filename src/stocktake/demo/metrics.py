@@ -11,19 +11,6 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 (_QUALITY, _LOSS, _NOISE, _EPOCHS) = range(10, 14)
-_LINES = (
-    "[{step}]#011train-auc:{train:.5f}#011validation-auc:{good:.5f}",
-    "[{step}]#011train-rmse:{loss:.5f}#011validation-rmse:{test:.5f}",
-    "epoch={epoch} train_loss={loss:.5f} val_loss={test:.5f} lr={rate:.2e}",
-    "epoch={epoch} train_accuracy={train:.4f} val_accuracy={good:.4f}",
-    "eval_auc={good:.5f} eval_loss={test:.5f} logloss={loss:.5f} recall@50={good:.4f} ndcg={good:.4f} wer={loss:.4f}",
-    "wape={loss:.4f} mase={test:.4f} mean_reward={reward:.2f} ppl={perplexity:.3f} objective={good:.5f}",
-    "{{'loss': {loss:.4f}, 'learning_rate': {rate:.2e}, 'epoch': {epoch}.0}}",
-    "{{'eval_loss': {test:.4f}, 'eval_f1': {good:.4f}, 'eval_accuracy': {good:.4f}, 'epoch': {epoch}.0}}",
-    "Train Loss: {loss:.5f}; Test Loss: {test:.5f}; Train Accuracy: {train:.4f}; Test Accuracy: {good:.4f};",
-    "#quality_metric: host=algo-1, epoch={epoch}, train loss <loss>={loss:.5f}, validation mse <loss>={test:.5f}",
-    "loss: {loss:.5f} - accuracy: {train:.4f} - val_loss: {test:.5f} - val_accuracy: {good:.4f}",
-)
 
 
 def log_lines(fate: Draws, trained_ms: int) -> list[str]:
@@ -32,12 +19,22 @@ def log_lines(fate: Draws, trained_ms: int) -> list[str]:
     progress = min(trained_ms / 60_000, 60) / 60
     good = min(0.55 + 0.35 * fate.share(_QUALITY) + 0.08 * progress, 0.999)
     loss = (0.05 + 0.6 * fate.share(_LOSS)) * (1.3 - progress)
-    values = {
-        "epoch": epochs, "step": epochs * 10, "good": good, "train": min(good + 0.02, 0.9999), "loss": loss,
-        "test": loss * (1.05 + 0.2 * fate.share(_NOISE)), "rate": 2e-5 * (1 + fate.share(_NOISE)),
-        "reward": 400 * good, "perplexity": 1 + 4 * loss,
-    }  # fmt: skip
-    return [line.format_map(values) for line in _LINES]
+    test, train = loss * (1.05 + 0.2 * fate.share(_NOISE)), min(good + 0.02, 0.9999)
+    rate = 2e-5 * (1 + fate.share(_NOISE))
+    return [
+        f"[{epochs * 10}]#011train-auc:{train:.5f}#011validation-auc:{good:.5f}",
+        f"[{epochs * 10}]#011train-rmse:{loss:.5f}#011validation-rmse:{test:.5f}",
+        f"epoch={epochs} train_loss={loss:.5f} val_loss={test:.5f} lr={rate:.2e}",
+        f"epoch={epochs} train_accuracy={train:.4f} val_accuracy={good:.4f}",
+        f"eval_auc={good:.5f} eval_loss={test:.5f} logloss={loss:.5f} recall@50={good:.4f}",
+        f"ndcg={good:.4f} wer={loss:.4f}",
+        f"wape={loss:.4f} mase={test:.4f} mean_reward={400 * good:.2f} ppl={1 + 4 * loss:.3f} objective={good:.5f}",
+        f"{{'loss': {loss:.4f}, 'learning_rate': {rate:.2e}, 'epoch': {epochs}.0}}",
+        f"{{'eval_loss': {test:.4f}, 'eval_f1': {good:.4f}, 'eval_accuracy': {good:.4f}, 'epoch': {epochs}.0}}",
+        f"Train Loss: {loss:.5f}; Test Loss: {test:.5f}; Train Accuracy: {train:.4f}; Test Accuracy: {good:.4f};",
+        f"#quality_metric: host=algo-1, epoch={epochs}, train loss <loss>={loss:.5f}, test <loss>={test:.5f}",
+        f"loss: {loss:.5f} - accuracy: {train:.4f} - val_loss: {test:.5f} - val_accuracy: {good:.4f}",
+    ]
 
 
 def final_metrics(request: Json, fate: Draws, trained_ms: int, emitted_ms: int) -> list[Json]:
@@ -57,10 +54,12 @@ def final_metrics(request: Json, fate: Draws, trained_ms: int, emitted_ms: int) 
 
 def _last_value(pattern: re.Pattern[str], lines: list[str]) -> float | None:
     for line in reversed(lines):
-        matches = list(pattern.finditer(line))
-        for match in reversed(matches):
+        found = None
+        for match in pattern.finditer(line):
+            found = match
+        if found is not None:
             try:
-                return float(match.group(1))
+                return float(found.group(1))
             except (TypeError, ValueError):
                 continue  # the group is empty, or what it captured is no number
     return None

@@ -24,6 +24,14 @@ _P4DE_REGIONS = ("us-east-1", "us-west-2")
 _DEBUGGER = {"us-east-1": "503895931360", "us-west-2": "895741380848", "eu-west-1": "929884845733"}
 _OWNERS = ("ana", "bo", "chen", "dara", "eli", "fatima", "goran", "hana", "ines", "jun")
 
+FAKE_SECRETS = (
+    {"WANDB_API_KEY": "fake0000fake0000fake0000fake0000fake0000"},
+    {"DB_PASSWORD": "not-a-real-password-1234"},
+    {"HF_TOKEN": "hf_FAKEfakeFAKEfakeFAKEfakeFAKEfake00"},
+    {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"},
+)
+"""What people put into environments although they should not; none of these opens anything."""
+
 
 class Project:
     """One kind of work at one account and region."""
@@ -216,6 +224,12 @@ class Project:
         }
         config = config | {"ProfilingIntervalInMilliseconds": 1000, "DisableProfiler": False}
         return {"ProfilerConfig": config, "ProfilerRuleConfigurations": [rule]}
+
+    @lru_cache(maxsize=8)  # noqa: B019  # likewise
+    def environment(self, secret: int) -> dict[str, str]:
+        """Return the environment variables, with one of the fake secrets or, for 0, without."""
+        plain = self.kind.environment | {"TEAM": self.kind.team}
+        return plain | FAKE_SECRETS[secret - 1] if secret else plain
 
     @lru_cache(maxsize=256)  # noqa: B019  # likewise
     def tags(self, owner: int, stage: int) -> list[dict[str, str]]:

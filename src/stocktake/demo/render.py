@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from stocktake.demo.timeline import Moment
 
 Json = dict[str, Any]
-_ECHOED = (
+_ECHOED = frozenset((
     "HyperParameters", "AlgorithmSpecification", "RoleArn", "InputDataConfig", "OutputDataConfig", "ResourceConfig",
     "VpcConfig", "StoppingCondition", "EnableNetworkIsolation", "EnableInterContainerTrafficEncryption",
     "EnableManagedSpotTraining", "CheckpointConfig", "DebugHookConfig", "ExperimentConfig", "DebugRuleConfigurations",
     "TensorBoardOutputConfig", "ProfilerConfig", "ProfilerRuleConfigurations", "Environment", "RetryStrategy",
     "RemoteDebugConfig", "InfraCheckConfig", "ServerlessJobConfig", "MlflowConfig", "ModelPackageConfig",
-)  # fmt: skip
+))  # fmt: skip
 _VERDICTS = ("NoIssuesFound",) * 11 + ("IssuesFound",) * 4 + ("Error",)
 (_VERDICT, _TOKENS) = (15, 16)
 
@@ -65,16 +65,15 @@ def description(view: JobView, now: int) -> Json:
         "LastModifiedTime": moment.modified / 1000,
         "SecondaryStatusTransitions": _transitions(moment),
     }
-    for name in _ECHOED:
-        value = request.get(name)
-        if value is not None:
+    for name, value in request.items():
+        if name in _ECHOED and value is not None:
             shown[name] = value
     if "StoppingCondition" in shown and "MaxRuntimeInSeconds" not in shown["StoppingCondition"]:
         shown["StoppingCondition"] = {"MaxRuntimeInSeconds": DAY_SECONDS, **shown["StoppingCondition"]}
     if timeline.started and timeline.started <= now:
         shown["TrainingStartTime"] = timeline.started / 1000
     if moment.final:
-        _ended(shown, view, now)
+        _ended(shown, view, request, now)
     pool = view.warm_pool(now)
     if pool is not None:
         shown["WarmPoolStatus"] = pool.as_json()
@@ -129,7 +128,7 @@ def billing(view: JobView) -> tuple[int, int]:
     return training, round(training * plan.price_fraction) if view.job.spot else training
 
 
-def _ended(shown: Json, view: JobView, now: int) -> None:
+def _ended(shown: Json, view: JobView, request: Json, now: int) -> None:
     """Add what an ended job shows; billing and metrics arrive later, and no other time moves when they do."""
     timeline, (billed_after, metrics_after, _) = view.timeline, view.job.plan.settle
     shown["TrainingEndTime"] = timeline.ended / 1000
@@ -141,19 +140,19 @@ def _ended(shown: Json, view: JobView, now: int) -> None:
             shown["TrainingTimeInSeconds"] = training
             shown["BillableTimeInSeconds"] = max(billable, 1)
     if now >= timeline.ended + metrics_after:
-        metrics = metrics_of(view)
+        metrics = metrics_of(view, request)
         if metrics:
             shown["FinalMetricDataList"] = metrics
 
 
-def metrics_of(view: JobView) -> list[Json]:
-    """Return the final metrics of a job that has ended."""
+def metrics_of(view: JobView, request: Json) -> list[Json]:
+    """Return the final metrics of a job that has ended; `request` is the job's own."""
     trained = [step for step in view.timeline.steps if step.status == "Training"]
     if not trained:
         return []
     after = view.timeline.steps.index(trained[-1]) + 1
     emitted = view.timeline.steps[after].start - SECOND // 2
-    return final_metrics(view.job.request, view.job.fate, view.timeline.trained, max(emitted, trained[-1].start))
+    return final_metrics(request, view.job.fate, view.timeline.trained, max(emitted, trained[-1].start))
 
 
 def _updated(shown: Json, view: JobView, now: int) -> None:

@@ -12,7 +12,6 @@ from stocktake.demo.tuning import TuningJob, from_unit
 
 if TYPE_CHECKING:
     from stocktake.demo.estate import Estate
-    from stocktake.demo.generated import GeneratedJob
     from stocktake.demo.switches import Switches
 
 Json = dict[str, Any]
@@ -38,6 +37,7 @@ class CloudState:
         self.search_index = SearchIndex()
         self._books: dict[tuple[str, str], JobBook] = {}
         self._tuning: dict[tuple[str, str], dict[str, TuningJob]] = defaultdict(dict)
+        self._tuning_seen: set[tuple[str, str, int]] = set()
         if estate is not None:
             self._settle(estate)
 
@@ -52,13 +52,13 @@ class CloudState:
         return self.estate.accounts if self.estate is not None else (self.default_account,)
 
     def _settle(self, estate: Estate) -> None:
-        past: dict[tuple[str, str], list[GeneratedJob]] = defaultdict(list)
+        for account, region in estate.places:
+            self._books[account, region] = JobBook(account, region, estate.seed, estate.start)
         for job in estate.past():
             place = job.unit.project.place
-            past[place.account, place.region].append(job)
-        for number, (account, region) in enumerate(estate.places):
-            book = self._books[account, region] = JobBook(account, region, estate.seed, estate.start)
-            book.fill(past[account, region], estate.arrivals(number))
+            self._books[place.account, place.region].add_past(job)
+        for number, place_key in enumerate(estate.places):
+            self._books[place_key].open(estate.arrivals(number))
 
     def book(self, account: str, region: str, now: int) -> JobBook:
         """Return the training jobs of an account and region, with all that have arrived by now."""
@@ -74,9 +74,12 @@ class CloudState:
         book = self.book(account, region, now)
         known = self._tuning[account, region]
         prefix = self.tuning_prefix(account, region)
-        for unit in book.groups():
-            if unit.kind == "tuning" and unit.name not in known and unit.start <= now:
-                known[unit.name] = from_unit(unit, prefix)
+        for number in book.tuning_units():
+            if (account, region, number) not in self._tuning_seen:
+                unit = book.group(number)
+                if unit is not None and unit.start <= now:
+                    self._tuning_seen.add((account, region, number))
+                    known[unit.name] = from_unit(unit, prefix)
         return known
 
     def tuning_prefix(self, account: str, region: str) -> str:

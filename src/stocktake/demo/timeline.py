@@ -113,6 +113,7 @@ class _Course:
     def __init__(self, created: int, plan: Plan, limits: Limits, *, spot: bool, warm: bool) -> None:
         self.plan, self.limits, self.spot, self.warm = plan, limits, spot, warm
         self.created = self.time = created
+        self.undisturbed = min(limits.stopped_at, created + min(limits.runtime, limits.wait, limits.pending))
         self.steps: list[Step] = []
         self.started = self.on_instances = self.trained = 0
         self.failure: Failure | None = None
@@ -154,6 +155,9 @@ class _Course:
 
     def _phase(self, status: str, duration: int) -> None:
         end = self.time + duration
+        if end <= self.undisturbed:
+            self._add(status, duration)
+            return
         cut, cause = min(self._cuts(status))
         self._add(status, min(end, cut) - self.time)
         if cut < end:

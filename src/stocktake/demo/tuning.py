@@ -160,7 +160,7 @@ def objective_value(job: TuningJob, view: JobView, now: int) -> float | None:
     """Return a child's objective value, once its metrics have arrived."""
     if now < view.timeline.ended + view.job.plan.settle[1]:
         return None
-    for metric in metrics_of(view):
+    for metric in metrics_of(view, view.job.request):
         if metric["MetricName"] == job.objective.get("MetricName"):
             return float(metric["Value"])
     return None
