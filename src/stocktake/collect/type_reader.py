@@ -11,7 +11,7 @@ from stocktake.collect.service_client import CallPurpose
 from stocktake.core.errors import DataError, GoneError, ScopeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from stocktake.collect.answers import Scope
     from stocktake.collect.service_client import ServiceClient
@@ -95,6 +95,18 @@ class TypeReader:
             raise
         return tags
 
+    async def fetch_tags_of(self, arns: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return ARN -> tags of at most 100 resources, by one call to the tagging API.
+
+        A resource that was never tagged is not named, and neither is one of a type that this API does not know: of what
+        is missing here, only `fetch_tags` can tell.
+        """
+        client = self._session.service_client(_TAGGING_SERVICE, self.scope.region)
+        purpose = CallPurpose(iam_action="tag:GetResources")
+        params = {"ResourceARNList": list(arns)}
+        answer = await client.call("GetResources", params, purpose=purpose, counts=self.counts)
+        return _tags_by_arn(self._parse("GetResources", answer))
+
     async def iter_bulk_tags(self, resource_type_filter: str) -> AsyncIterator[dict[str, dict[str, str]]]:
         """Yield ARN -> tags, a page at a time, for every resource of a type that has ever been tagged.
 
@@ -108,10 +120,7 @@ class TypeReader:
             going_on = {**params, "PaginationToken": token} if token else params
             answer = await client.call("GetResources", going_on, purpose=purpose, counts=self.counts)
             parsed = self._parse("GetResources", answer)
-            yield {
-                found["ResourceARN"]: read_tags(found.get("Tags"), "Key", "Value")
-                for found in parsed.get("ResourceTagMappingList") or []
-            }
+            yield _tags_by_arn(parsed)
             token = parsed.get("PaginationToken") or ""
             if not token:
                 return
@@ -215,6 +224,13 @@ def next_tokens(answer: object, pagination: Pagination | None) -> dict[str, Any]
         return {}
     further = {member: value_at(answer, path) for member, path in pagination.further_tokens}
     return {pagination.input_token: token} | {member: value for member, value in further.items() if value}
+
+
+def _tags_by_arn(parsed: dict[str, Any]) -> dict[str, dict[str, str]]:
+    return {
+        found["ResourceARN"]: read_tags(found.get("Tags"), "Key", "Value")
+        for found in parsed.get("ResourceTagMappingList") or []
+    }
 
 
 def value_at(value: object, path: Path) -> Any:  # noqa: ANN401 - any JSON

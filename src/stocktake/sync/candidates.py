@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import orjson
 
 from stocktake.collect.type_reader import value_at
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from stocktake.collect.answers import Scope
     from stocktake.collect.type_reader import Item
     from stocktake.resource_types.spec import Path, ResourceType
     from stocktake.store.versions import Held
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Candidate:
     """The list item, or as much of it as its calls need."""
     summary: int
     """Fingerprint of the whole list item."""
+    tags: tuple[str, ...] | None = None
+    """Where a bulk call told them."""
 
 
 def candidate(resource_type: ResourceType, scope: Scope, item: Item) -> Candidate:
@@ -84,6 +89,11 @@ def answer_fingerprint(body: bytes, tags: Sequence[str] | None, key: bytes) -> i
     """Return the fingerprint of an answer and its tags; `key` where it holds secrets, which a bare hash would test."""
     told = b"\x00?" if tags is None else b"\x00" + "\n".join(tags).encode()
     return fingerprint(body + told, key)
+
+
+def batched(items: Sequence[T], size: int) -> Iterator[tuple[T, ...]]:
+    """Yield the items in groups (the standard library's own comes with Python 3.12)."""
+    return (tuple(items[start : start + size]) for start in range(0, len(items), size))
 
 
 def tag_texts(tags: dict[str, str]) -> tuple[str, ...]:

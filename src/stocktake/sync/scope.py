@@ -7,7 +7,7 @@ compared with what is held; what may have changed is read; what was read is writ
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import orjson
@@ -18,6 +18,7 @@ from stocktake.core.progress import ScopeProgress
 from stocktake.store.ledger import Aside
 from stocktake.sync.candidates import (
     Candidate,
+    batched,
     candidate,
     minimal_item,
     must_read,
@@ -42,6 +43,9 @@ CHUNK = 2_000
 BATCH = 2_000
 """Answers written at once."""
 _FLUSH_SECONDS = 1.0
+_TAGS_AT_ONCE = 100
+"""Resources that one call of the tagging API tells the tags of."""
+_WORTH_A_BULK_CALL = 5
 _FAILURES_IN_A_ROW = 20
 """After that many resources in a row that could not be read, the scope is given up."""
 _END = None
@@ -73,6 +77,7 @@ class ScopeRun:
     _asked: int = field(default=0, init=False)
     _failed_in_a_row: int = field(default=0, init=False)
     _unread: int = field(default=0, init=False)
+    _no_bulk_tags: bool = field(default=False, init=False)
 
     async def run(self) -> None:
         """Run the scope to its end; the coverage is then ready for the ledger."""
@@ -130,8 +135,22 @@ class ScopeRun:
 
     async def _ask_for(self, candidates: list[Candidate]) -> None:
         self._asked += len(candidates)
-        for one in candidates:
-            await self._to_read.put(one)
+        for group in batched(candidates, _TAGS_AT_ONCE):
+            tags = await self._tags_in_bulk(group)
+            for one in group:
+                await self._to_read.put(replace(one, tags=tags[one.id]) if one.id in tags else one)
+
+    async def _tags_in_bulk(self, group: tuple[Candidate, ...]) -> dict[str, tuple[str, ...]]:
+        """Return the tags that one call tells of a group; for the others, their own calls are asked."""
+        arns = [one.id for one in group if one.id.startswith("arn:")]
+        if self.reader.type.tags_call is None or len(arns) < _WORTH_A_BULK_CALL or self._no_bulk_tags:
+            return {}
+        try:
+            return {arn: tag_texts(tags) for arn, tags in (await self.reader.fetch_tags_of(arns)).items()}
+        except _GAPS:
+            # Not allowed or not there: the service's own calls tell the same, only slower.
+            self._no_bulk_tags = True
+            return {}
 
     async def _refresh_tags(self) -> None:
         """Find tags that changed on resources that were not read again.
@@ -202,7 +221,9 @@ class ScopeRun:
     async def _fetch(self, one: Candidate) -> Fetched:
         answer = await self.reader.fetch_document(one.item)
         tags: tuple[str, ...] | None = None
-        if self.reader.type.tags_call is not None and self.coverage.tags_status == "complete":
+        if one.tags is not None:
+            tags = one.tags
+        elif self.reader.type.tags_call is not None and self.coverage.tags_status == "complete":
             try:
                 tags = tag_texts(await self.reader.fetch_tags(one.item, answer))
             except ScopeError as error:
