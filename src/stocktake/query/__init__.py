@@ -1,1 +1,1 @@
-"""Read-only questions to a catalog."""
+"""Read-only questions to the catalog: SQL, one resource at any time, what is known and how old it is."""

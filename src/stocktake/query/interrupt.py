@@ -1,0 +1,46 @@
+"""Calls into the database that Ctrl-C can end.
+
+While the database works, Python's own signal handling waits for it; so the work goes to a thread, and the thread that
+gets the signal stays free to pass it on.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import duckdb
+
+T = TypeVar("T")
+_GRACE_SECONDS = 2.0
+
+
+def run_interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
+    """Do the work; on KeyboardInterrupt stop the database first.
+
+    A single function call of the database cannot be stopped from outside; then the thread is left behind after two
+    seconds. It only reads, and ends with the process.
+    """
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:  # noqa: BLE001 - handed to the waiting thread, which raises it
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name="query", daemon=True)
+    thread.start()
+    try:
+        thread.join()
+    except KeyboardInterrupt:
+        connection.interrupt()
+        thread.join(_GRACE_SECONDS)
+        raise
+    if failure:
+        raise failure[0]
+    return outcome[0]

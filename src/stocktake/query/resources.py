@@ -1,0 +1,229 @@
+"""One resource: found by its id or name, with every version that was ever seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stocktake.core.errors import UserError
+from stocktake.query.changes import Change, diff_fields
+from stocktake.store.catalog import translating
+from stocktake.store.type_tables import history_name, quote
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pyarrow as pa
+
+    from stocktake.store.catalog import Catalog
+
+_NEAR_ENOUGH = 0.75
+_NEAREST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What was seen of a resource from one time to another. Times are UTC without a zone, as the catalog keeps them."""
+
+    seen_from: datetime
+    seen_to: datetime | None
+    """None: the newest version of a resource that was there when last looked."""
+    gone: bool
+    """It ended because the resource was no longer there."""
+    created: datetime | None
+    sweep_id: int
+    end_sweep_id: int | None
+    fields: dict[str, Any]
+    unknown: str | None
+    """Members that the model does not know, as JSON."""
+    changes: tuple[Change, ...]
+    """Against the version before; none for the first, and for a new resource of the same name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource and its versions, oldest first."""
+
+    id: str
+    type: str
+    account_id: str
+    region: str
+    versions: tuple[Version, ...]
+    complete_at: datetime | None
+    """When its scope was last known whole."""
+
+    @property
+    def gone_at(self) -> datetime | None:
+        """Return since when it is no longer there; None while it is."""
+        last = self.versions[-1]
+        return last.seen_to if last.gone else None
+
+    def version_at(self, moment: datetime | None) -> Version:
+        """Return what was known at a moment (UTC); None: the newest version. A deleted resource keeps its last.
+
+        Raises: UserError where nothing was known yet.
+        """
+        if moment is None:
+            return self.versions[-1]
+        known = [version for version in self.versions if version.seen_from <= moment.replace(tzinfo=None)]
+        if not known:
+            first = self.versions[0].seen_from.isoformat()
+            raise UserError(
+                f"{self.id} was not known at {moment.replace(tzinfo=None).isoformat()}Z",
+                code="not_known_then",
+                hint=f"It was first seen at {first}Z; ask for that moment or a later one.",
+                where=self.id,
+            )
+        return known[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    type: str
+    id: str
+    account_id: str
+    region: str
+
+
+def find_resource(
+    catalog: Catalog, wanted: str, *, type_name: str = "", account_id: str = "", region: str = ""
+) -> Resource:
+    """Return the resource with this id (ARN), or with this name.
+
+    Raises: UserError where there is none, or more than one.
+    """
+    with translating(catalog.path):
+        types = _held_types(catalog, type_name)
+        places = [
+            place
+            for place in _places(catalog, types, wanted)
+            if account_id in {"", place.account_id} and region in {"", place.region}
+        ]
+        if not places:
+            raise _unknown(catalog, types, wanted)
+        if len(places) > 1:
+            raise _ambiguous(wanted, places)
+        return _read(catalog, places[0])
+
+
+def _held_types(catalog: Catalog, type_name: str) -> list[tuple[str, str | None]]:
+    rows = catalog.connection.execute("SELECT type, name_column FROM resource_types ORDER BY type").fetchall()
+    held = [(str(name), column) for name, column in rows if type_name in {"", name}]
+    if not held:
+        what = f"no {type_name}" if type_name else "no resources"
+        raise UserError(
+            f"The catalog {catalog.path} holds {what} yet",
+            code="type_not_held",
+            hint=f"Run `stocktake sync --type {type_name or 'TYPE'}` first; `stocktake status` says what is held.",
+            where=str(catalog.path),
+        )
+    return held
+
+
+def _places(catalog: Catalog, types: list[tuple[str, str | None]], wanted: str) -> list[_Place]:
+    """Return where the id is found; where it is not, where the name is."""
+    by_id = [_select(name, "_id = $wanted") for name, _ in types]
+    by_name = [_select(name, f"{column} = $wanted") for name, column in types if column]
+    for parts in (by_id, by_name):
+        if parts:
+            statement = " UNION ALL ".join(parts)
+            rows = catalog.connection.execute(f"FROM ({statement}) ORDER BY ALL", {"wanted": wanted}).fetchall()
+            if rows:
+                return [_Place(*map(str, row)) for row in rows]
+    return []
+
+
+def _select(type_name: str, condition: str) -> str:
+    # All versions of the key, whatever their time: a condition on _to would keep an index from being used.
+    return (
+        f"SELECT DISTINCT '{type_name}' AS type, _id, account_id, _region "
+        f"FROM {quote(history_name(type_name))} WHERE {condition}"
+    )
+
+
+def _read(catalog: Catalog, place: _Place) -> Resource:
+    cursor = catalog.connection.execute(
+        f"SELECT * FROM {quote(history_name(place.type))} "
+        "WHERE _id = $id AND account_id = $account AND _region = $region ORDER BY _from, _to NULLS LAST",
+        {"id": place.id, "account": place.account_id, "region": place.region},
+    )
+    names = [str(column[0]) for column in cursor.description or ()]
+    versions: list[Version] = []
+    for row in cursor.fetchall():
+        version = _version(dict(zip(names, row, strict=True)), versions[-1] if versions else None)
+        versions.append(version)
+    whole = catalog.connection.execute(
+        "SELECT complete_at FROM coverage_now WHERE type = $type AND account_id = $account AND region = $region",
+        {"type": place.type, "account": place.account_id, "region": place.region},
+    ).fetchone()
+    return Resource(place.id, place.type, place.account_id, place.region, tuple(versions), whole[0] if whole else None)
+
+
+def _version(row: dict[str, Any], before: Version | None) -> Version:
+    fields = {name: value for name, value in row.items() if not name.startswith("_")}
+    same_resource = before is not None and before.created == row["_created"] and not before.gone
+    return Version(
+        seen_from=row["_from"],
+        seen_to=row["_to"],
+        gone=bool(row["_gone"]),
+        created=row["_created"],
+        sweep_id=row["_sweep"],
+        end_sweep_id=row["_end_sweep"],
+        fields=dict(sorted(fields.items())),
+        unknown=row["_unknown"],
+        changes=diff_fields(before.fields, fields) if before is not None and same_resource else (),
+    )
+
+
+def _unknown(catalog: Catalog, types: list[tuple[str, str | None]], wanted: str) -> UserError:
+    likeness = "jaro_winkler_similarity(lower(CAST({} AS VARCHAR)), lower($wanted))"
+    parts = []
+    for name, column in types:
+        score = likeness.format("_id")
+        if column:
+            score = f"greatest({score}, {likeness.format(column)})"
+        parts.append(f"SELECT DISTINCT _id, {score} AS score FROM {quote(history_name(name))}")
+    rows = catalog.connection.execute(
+        f"SELECT _id FROM ({' UNION ALL '.join(parts)}) WHERE score >= {_NEAR_ENOUGH} "
+        f"GROUP BY _id ORDER BY max(score) DESC, _id LIMIT {_NEAREST}",
+        {"wanted": wanted},
+    ).fetchall()
+    nearest = [str(row[0]) for row in rows]
+    hint = "Sync its type first, or look for it: stocktake query \"SELECT _id FROM TYPE WHERE _id LIKE '%part%'\"."
+    return UserError(
+        f"The catalog knows no resource {wanted!r}",
+        code="unknown_resource",
+        hint=f"Did you mean {', '.join(nearest)}?" if nearest else hint,
+        where=str(catalog.path),
+    )
+
+
+def _ambiguous(wanted: str, places: list[_Place]) -> UserError:
+    shown = "; ".join(f"{one.id} ({one.type}, {one.account_id}, {one.region})" for one in places[:5])
+    more = f" and {len(places) - 5} more" if len(places) > 5 else ""
+    return UserError(
+        f"{wanted!r} names {len(places)} resources: {shown}{more}",
+        code="ambiguous_resource",
+        hint="Give the whole ARN, or narrow with --type, --account and --region.",
+        where=wanted,
+    )
+
+
+def read_version_batches(catalog: Catalog, resource: Resource, version: Version) -> pa.RecordBatchReader:
+    """Return one version of a resource as Arrow, in the types of its table. Shape: one row, the type's fields."""
+    relation = catalog.connection.sql(
+        "SELECT * EXCLUDE (_to, _gone, _sweep, _end_sweep, _hash, _summary, _settled) "
+        f"FROM {quote(history_name(resource.type))} "
+        "WHERE _id = $id AND account_id = $account AND _region = $region "
+        "AND _from = $seen AND _to IS NOT DISTINCT FROM $to",
+        params={
+            "id": resource.id,
+            "account": resource.account_id,
+            "region": resource.region,
+            "seen": version.seen_from,
+            "to": version.seen_to,
+        },
+    )
+    with translating(catalog.path):
+        reader: pa.RecordBatchReader = relation.to_arrow_reader(1)
+    return reader

@@ -1,0 +1,50 @@
+"""`stocktake query`: a question in SQL."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from stocktake.serve.cli.destination import choose_destination, output_options
+from stocktake.serve.cli.options import catalog_option, debug_option
+from stocktake.serve.cli.rows import MAX_TABLE_ROWS, write_parquet, write_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stocktake.serve.cli.invocation import Invocation
+
+
+@click.command("query", short_help="Ask the catalog a question in SQL.")
+@click.argument("sql")
+@output_options()
+@click.option(
+    "--max-rows",
+    type=click.IntRange(min=0),
+    default=MAX_TABLE_ROWS,
+    show_default=True,
+    help="How many rows a table shows; 0 shows all. The other forms always have all.",
+)
+@catalog_option
+@debug_option
+@click.pass_obj
+def command(invocation: Invocation, sql: str, form: str | None, file: Path | None, max_rows: int) -> None:
+    """Ask the catalog a question in SQL.
+
+    SQL is one statement that only reads: SELECT, FROM, WITH, VALUES, SHOW, DESCRIBE, SUMMARIZE, PIVOT or EXPLAIN,
+    in DuckDB's dialect. A single - reads it from stdin. Start with "SHOW TABLES".
+    """
+    # Imported here: the database's driver takes 120 ms, which --help need not wait for.
+    from stocktake.query.connection import open_reading
+    from stocktake.query.runner import read_batches, run_query
+
+    destination = choose_destination(form, file)
+    text = sys.stdin.read() if sql == "-" else sql
+    settings = invocation.settings()
+    with open_reading(settings.catalog, settings.lock_wait_seconds) as catalog:
+        if destination.form == "parquet":
+            write_parquet(read_batches(catalog, text), destination)
+        else:
+            write_rows(run_query(catalog, text), destination, max_rows=max_rows)

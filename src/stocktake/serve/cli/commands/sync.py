@@ -1,0 +1,157 @@
+"""`stocktake sync`: bring the catalog up to date with the cloud."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from stocktake.serve.cli.options import catalog_option, debug_option, models_option
+from stocktake.serve.cli.readable import count
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stocktake.serve.cli.invocation import Invocation
+    from stocktake.store.ledger import Coverage
+    from stocktake.sync import SyncReport
+
+_KEPT = "what was committed before stays in the catalog; the same command goes on from there"
+
+
+@click.command("sync", short_help="Read the cloud and bring the catalog up to date.")
+@click.option(
+    "--type", "types", multiple=True, metavar="TYPE", help="A type to sync; repeat for more. Default: all held."
+)
+@click.option(
+    "--region", "regions", multiple=True, metavar="REGION", help="A region; repeat for more. Default: your own."
+)
+@click.option("--profile", "profiles", multiple=True, metavar="PROFILE", help="A profile of your AWS configuration.")
+@click.option("--endpoint-url", metavar="URL", help="Call this endpoint and no other, such as a simulated cloud.")
+@click.option("--full", is_flag=True, help="Read every resource again, whatever the list says.")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=1, max=1_000),
+    default=32,
+    show_default=True,
+    help="How many calls may be under way at once.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="The form of the summary.",
+)
+@models_option
+@catalog_option
+@debug_option
+@click.pass_obj
+def command(
+    invocation: Invocation,
+    types: tuple[str, ...],
+    regions: tuple[str, ...],
+    profiles: tuple[str, ...],
+    endpoint_url: str | None,
+    models: Path | None,
+    form: str,
+    concurrency: int,
+    *,
+    full: bool,
+) -> int:
+    """Read the cloud and bring the catalog up to date.
+
+    Lists and reads each type by its derived plan, with the credentials that the AWS CLI would use. What is unchanged
+    costs no call where the list can tell. A scope (account, region, type) that cannot be read is a gap: the run goes
+    on, keeps what was known of it, and exits with code 3.
+    """
+    # Imported here: botocore, pyarrow and the database's driver take 450 ms, which --help need not wait for.
+    from stocktake.serve.cli.progress import LineProgress, LiveProgress
+    from stocktake.sync import SyncRequest, run_sync
+
+    if endpoint_url and profiles:
+        raise click.UsageError("--profile and --endpoint-url exclude each other.")
+    settings = invocation.settings()
+    request = SyncRequest(
+        catalog=settings.catalog,
+        types=types,
+        regions=regions,
+        profiles=profiles or (None,),
+        endpoint_url=endpoint_url,
+        models=models,
+        full=full,
+        concurrency=concurrency,
+        lock_wait_seconds=settings.lock_wait_seconds,
+    )
+    invocation.kept = _KEPT
+    with LiveProgress(sys.stderr) if sys.stderr.isatty() else LineProgress(sys.stderr) as progress:
+        report = run_sync(request, progress)
+    if form == "json":
+        from stocktake.serve.cli.values import to_json
+
+        click.echo(to_json(report_document(report), indent=True))
+    else:
+        print_report(report, sys.stdout, on_terminal=sys.stdout.isatty())
+    return report.exit_code
+
+
+def report_document(report: SyncReport) -> dict[str, object]:
+    """Return what `sync -o json` prints."""
+    return {
+        "sweep_id": report.sweep_id,
+        "status": report.status,
+        "calls": report.calls,
+        "seconds": round(report.seconds, 3),
+        "scopes": [dataclasses.asdict(scope) | {"drift": sorted(scope.drift)} for scope in report.scopes],
+    }
+
+
+def print_report(report: SyncReport, stream: IO[str], *, on_terminal: bool) -> None:
+    """Print the summary: a line for each scope, then every gap with what to do about it."""
+    from stocktake.serve.cli.tables import make_console, make_table
+
+    console = make_console(stream, on_terminal=on_terminal)
+    table = make_table()
+    for header in ("type", "account", "region", "status", *_COUNTS):
+        table.add_column(header, justify="right" if header in _COUNTS else "left")
+    for scope in report.scopes:
+        numbers = [f"{getattr(scope, name):,}" for name in _COUNTS]
+        style = None if scope.status == "complete" else "yellow"
+        table.add_row(scope.type, scope.account_id, scope.region, scope.status, *numbers, style=style)
+    console.print(table)
+    for scope in report.scopes:
+        for line in _remarks(scope):
+            console.print(line, soft_wrap=True)
+    console.print(
+        f"sweep {report.sweep_id}: {report.status}, {count(report.calls, 'call')} in {report.seconds:.1f} s",
+        style="bold",
+        soft_wrap=True,
+    )
+
+
+_COUNTS = ("listed", "read", "new", "changed", "deleted", "unchanged", "aside", "calls")
+
+
+def _remarks(scope: Coverage) -> list[str]:
+    name = f"{scope.type} in {scope.account_id} {scope.region}"
+    lines = []
+    if scope.status != "complete":
+        lines.append(f"gap: {name}: {scope.status}: {scope.reason or 'no reason given'}")
+    if scope.missing_permission:
+        lines.append(f"  missing permission: {scope.missing_permission}")
+    if scope.hint:
+        lines.append(f"  next: {scope.hint}")
+    if scope.tags_status != "complete":
+        lines.append(f"{name}: tags {scope.tags_status}")
+    if scope.throttled_calls:
+        lines.append(f"{name}: {count(scope.throttled_calls, 'call')} throttled, and asked again")
+    if scope.drift:
+        shown = ", ".join(sorted(scope.drift)[:5]) + (", …" if len(scope.drift) > 5 else "")
+        lines.append(f"{name}: {count(len(scope.drift), 'field')} unknown to the model, kept in _unknown: {shown}")
+    if scope.aside:
+        lines.append(f"{name}: {count(scope.aside, 'value')} kept aside: stocktake query 'FROM aside'")
+    return lines
