@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 AT_ONCE = CollectSettings(
     retry_policy=RetryPolicy(attempts=4, first_wait_seconds=0.0, longest_wait_seconds=0.0),
     throttle_patience_seconds=0.5,
+    connect_timeout_seconds=0.2,
+    read_timeout_seconds=0.2,
 )
 ONE = CallPurpose(iam_action="sagemaker:DescribeTrainingJob", single_resource=True)
 MANY = CallPurpose(iam_action="sagemaker:ListTrainingJobs")
@@ -116,6 +118,13 @@ def test_a_fault_that_stays_fails_the_scope(tried: Tried, reply: Any) -> None:
     assert caught.value.status == "failed"
     assert "4 times" in caught.value.message
     assert tried.counts.total == 4
+
+
+def test_a_server_that_hangs_is_asked_once_more(tried: Tried, reply: Any) -> None:
+    with pytest.raises(ScopeError) as caught:
+        tried(lambda *_: reply({}, delay_seconds=5.0))
+    assert (caught.value.status, caught.value.code) == ("failed", "timeout")
+    assert tried.counts.total == 2
 
 
 def test_a_denied_call_names_the_permission_and_is_not_repeated(tried: Tried, reply: Any) -> None:

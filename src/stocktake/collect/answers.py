@@ -64,7 +64,7 @@ class CallCounts:
     retries: int = 0
     """Repeated requests that no throttling caused."""
     errors: int = 0
-    """Calls that ended in an error after all."""
+    """Calls that ended in an error after all; that a resource is gone is none."""
 
     @property
     def total(self) -> int:

@@ -84,6 +84,8 @@ class ServiceClient:
                 ) from elsewhere
             there = self.session.service_client(self.service, elsewhere.region)
             return await there.call(operation, params, purpose=purpose, counts=call.counts, follow=False)
+        except GoneError:
+            raise
         except StocktakeError:
             call.counts.errors += 1
             raise
@@ -174,7 +176,8 @@ class _Call:
     async def _retry_transfer(self, error: TransferError | UnreachableError) -> None:
         if error.code in {"bad-url", "tls-untrusted", "tls-ca-bundle"}:
             raise error
-        if await self._may_retry():
+        # A server that hangs is asked only once more: each time costs the whole timeout.
+        if (error.code != "timeout" or not self._retries) and await self._may_retry():
             return
         if isinstance(error, TransferError) and error.code == "truncated" and self._purpose.single_resource:
             self._raise_broken(error.message, error.partial_body)

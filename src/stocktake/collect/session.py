@@ -21,7 +21,7 @@ from botocore.httpsession import get_cert_path
 from botocore.loaders import create_loader
 
 from stocktake.collect.credentials import CredentialSource, ProviderClock
-from stocktake.collect.http import MAX_CONNECTIONS, HttpClient
+from stocktake.collect.http import CONNECT_TIMEOUT_SECONDS, MAX_CONNECTIONS, READ_TIMEOUT_SECONDS, HttpClient
 from stocktake.collect.limiter import Limiters
 from stocktake.collect.retrying import RetryBudget, RetryPolicy
 from stocktake.collect.service_client import CallPurpose, ServiceClient
@@ -46,6 +46,8 @@ class CollectSettings:
     """What a user may set about calling out."""
 
     max_connections: int = MAX_CONNECTIONS
+    connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS
+    read_timeout_seconds: float = READ_TIMEOUT_SECONDS
     calls_per_second: float | None = None
     """A cap over all calls of the account."""
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
@@ -86,7 +88,12 @@ class Session:
         self.credentials = CredentialSource(
             lambda: _botocore_session(profile, models).get_credentials(), profile=self.profile
         )
-        self.http = HttpClient(max_connections=settings.max_connections, ca_bundle=_ca_bundle(botocore_session))
+        self.http = HttpClient(
+            max_connections=settings.max_connections,
+            connect_timeout_seconds=settings.connect_timeout_seconds,
+            read_timeout_seconds=settings.read_timeout_seconds,
+            ca_bundle=_ca_bundle(botocore_session),
+        )
 
     async def __aenter__(self) -> Self:
         return self
