@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stocktake.store.catalog import open_catalog, translating
+from stocktake.store.catalog import open_catalog, run, translating
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,5 +31,5 @@ def open_reading(path: Path, wait_seconds: float = 0.0) -> Catalog:
     catalog = open_catalog(path, read_only=True, wait_seconds=wait_seconds)
     with translating(path):
         for statement in _LOCKED_DOWN:
-            catalog.connection.execute(statement)
+            run(catalog.connection, statement)
     return catalog

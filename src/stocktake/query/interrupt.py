@@ -26,20 +26,22 @@ def run_interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], 
     """
     outcome: list[T] = []
     failure: list[BaseException] = []
+    # Not thread.join(): a join that was interrupted takes a thread that still runs for one that has ended.
+    done = threading.Event()
 
     def run() -> None:
         try:
             outcome.append(work())
         except BaseException as error:  # noqa: BLE001 - handed to the waiting thread, which raises it
             failure.append(error)
+        done.set()
 
-    thread = threading.Thread(target=run, name="query", daemon=True)
-    thread.start()
+    threading.Thread(target=run, name="query", daemon=True).start()
     try:
-        thread.join()
+        done.wait()
     except KeyboardInterrupt:
         connection.interrupt()
-        thread.join(_GRACE_SECONDS)
+        done.wait(_GRACE_SECONDS)
         raise
     if failure:
         raise failure[0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stocktake.core.errors import UserError
 from stocktake.query.changes import Change, diff_fields
-from stocktake.store.catalog import translating
+from stocktake.store.catalog import run, translating
 from stocktake.store.type_tables import history_name, quote
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def find_resource(
 
 
 def _held_types(catalog: Catalog, type_name: str) -> list[tuple[str, str | None]]:
-    rows = catalog.connection.execute("SELECT type, name_column FROM resource_types ORDER BY type").fetchall()
+    rows = run(catalog.connection, "SELECT type, name_column FROM resource_types ORDER BY type")
     held = [(str(name), column) for name, column in rows if type_name in {"", name}]
     if not held:
         what = f"no {type_name}" if type_name else "no resources"
@@ -127,7 +127,7 @@ def _places(catalog: Catalog, types: list[tuple[str, str | None]], wanted: str) 
     for parts in (by_id, by_name):
         if parts:
             statement = " UNION ALL ".join(parts)
-            rows = catalog.connection.execute(f"FROM ({statement}) ORDER BY ALL", {"wanted": wanted}).fetchall()
+            rows = run(catalog.connection, f"FROM ({statement}) ORDER BY ALL", {"wanted": wanted})
             if rows:
                 return [_Place(*map(str, row)) for row in rows]
     return []
@@ -152,11 +152,13 @@ def _read(catalog: Catalog, place: _Place) -> Resource:
     for row in cursor.fetchall():
         version = _version(dict(zip(names, row, strict=True)), versions[-1] if versions else None)
         versions.append(version)
-    whole = catalog.connection.execute(
+    whole = run(
+        catalog.connection,
         "SELECT complete_at FROM coverage_now WHERE type = $type AND account_id = $account AND region = $region",
         {"type": place.type, "account": place.account_id, "region": place.region},
-    ).fetchone()
-    return Resource(place.id, place.type, place.account_id, place.region, tuple(versions), whole[0] if whole else None)
+    )
+    complete_at = whole[0][0] if whole else None
+    return Resource(place.id, place.type, place.account_id, place.region, tuple(versions), complete_at)
 
 
 def _version(row: dict[str, Any], before: Version | None) -> Version:
@@ -183,11 +185,12 @@ def _unknown(catalog: Catalog, types: list[tuple[str, str | None]], wanted: str)
         if column:
             score = f"greatest({score}, {likeness.format(column)})"
         parts.append(f"SELECT DISTINCT _id, {score} AS score FROM {quote(history_name(name))}")
-    rows = catalog.connection.execute(
+    rows = run(
+        catalog.connection,
         f"SELECT _id FROM ({' UNION ALL '.join(parts)}) WHERE score >= {_NEAR_ENOUGH} "
         f"GROUP BY _id ORDER BY max(score) DESC, _id LIMIT {_NEAREST}",
         {"wanted": wanted},
-    ).fetchall()
+    )
     nearest = [str(row[0]) for row in rows]
     hint = "Sync its type first, or look for it: stocktake query \"SELECT _id FROM TYPE WHERE _id LIKE '%part%'\"."
     return UserError(

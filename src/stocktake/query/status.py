@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stocktake.store.catalog import translating
-from stocktake.store.type_tables import quote
+from stocktake.store.catalog import run, translating
+from stocktake.store.type_tables import held_types, quote
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -85,14 +85,15 @@ def _read_scopes(catalog: Catalog) -> tuple[ScopeStatus, ...]:
     counts = _count_rows(catalog)
     asides = {
         (kind, account, region): count
-        for kind, account, region, count in connection.execute(
-            "SELECT type, account_id, region, count(*) FROM aside GROUP BY ALL"
-        ).fetchall()
+        for kind, account, region, count in run(
+            connection, "SELECT type, account_id, region, count(*) FROM aside GROUP BY ALL"
+        )
     }
-    rows = connection.execute(
+    rows = run(
+        connection,
         "SELECT type, account_id, region, status, tags_status, stale, complete_at, finished_at, sweep_id, reason, "
-        "missing_permission, hint, drift FROM coverage_now ORDER BY type, account_id, region"
-    ).fetchall()
+        "missing_permission, hint, drift FROM coverage_now ORDER BY type, account_id, region",
+    )
     return tuple(
         ScopeStatus(
             type=row[0],
@@ -116,20 +117,21 @@ def _read_scopes(catalog: Catalog) -> tuple[ScopeStatus, ...]:
 
 
 def _count_rows(catalog: Catalog) -> dict[tuple[str, str, str], int]:
-    names = [str(row[0]) for row in catalog.connection.execute("SELECT type FROM resource_types").fetchall()]
+    names = held_types(catalog)
     if not names:
         return {}
     statement = " UNION ALL ".join(
         f"SELECT '{name}', account_id, _region, count(*) FROM {quote(name)} GROUP BY ALL" for name in names
     )
-    return {(kind, account, region): n for kind, account, region, n in catalog.connection.execute(statement).fetchall()}
+    return {(kind, account, region): n for kind, account, region, n in run(catalog.connection, statement)}
 
 
 def _read_sweeps(catalog: Catalog) -> tuple[SweepStatus, ...]:
-    rows = catalog.connection.execute(
+    rows = run(
+        catalog.connection,
         "SELECT sweep_id, started_at, finished_at, status, calls, stocktake_version FROM sweeps "
-        f"ORDER BY sweep_id DESC LIMIT {_SWEEPS_SHOWN}"
-    ).fetchall()
+        f"ORDER BY sweep_id DESC LIMIT {_SWEEPS_SHOWN}",
+    )
     return tuple(SweepStatus(*row) for row in rows)
 
 

@@ -103,7 +103,7 @@ def _remarks(scope: ScopeStatus) -> list[str]:
         lines.append(f"  missing permission: {scope.missing_permission}")
     if scope.hint:
         lines.append(f"  next: {scope.hint}")
-    if scope.tags_status not in {"complete", "", None}:
+    if scope.tags_status not in {"complete", "none"}:
         lines.append(f"{name}: tags {scope.tags_status}")
     if scope.drift:
         shown = ", ".join(scope.drift[:5]) + (", …" if len(scope.drift) > 5 else "")

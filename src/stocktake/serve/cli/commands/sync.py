@@ -113,6 +113,7 @@ def report_document(report: SyncReport) -> dict[str, object]:
 def print_report(report: SyncReport, stream: IO[str], *, on_terminal: bool) -> None:
     """Print the summary: a line for each scope, then every gap with what to do about it."""
     from stocktake.serve.cli.tables import make_console, make_table
+    from stocktake.sync.request import is_whole
 
     console = make_console(stream, on_terminal=on_terminal)
     table = make_table()
@@ -120,7 +121,7 @@ def print_report(report: SyncReport, stream: IO[str], *, on_terminal: bool) -> N
         table.add_column(header, justify="right" if header in _COUNTS else "left")
     for scope in report.scopes:
         numbers = [f"{getattr(scope, name):,}" for name in _COUNTS]
-        style = None if scope.status == "complete" else "yellow"
+        style = None if is_whole(scope) else "yellow"
         table.add_row(scope.type, scope.account_id, scope.region, scope.status, *numbers, style=style)
     console.print(table)
     for scope in report.scopes:
@@ -145,7 +146,7 @@ def _remarks(scope: Coverage) -> list[str]:
         lines.append(f"  missing permission: {scope.missing_permission}")
     if scope.hint:
         lines.append(f"  next: {scope.hint}")
-    if scope.tags_status != "complete":
+    if scope.tags_status not in {"complete", "none"}:
         lines.append(f"{name}: tags {scope.tags_status}")
     if scope.throttled_calls:
         lines.append(f"{name}: {count(scope.throttled_calls, 'call')} throttled, and asked again")
