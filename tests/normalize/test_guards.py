@@ -134,6 +134,7 @@ def test_secrets_are_redacted_before_anything_else_sees_them(normalizer: Normali
         "URL": "postgres://me:pw@db/x",
         "REGION": "eu-west-1",
         "EMPTY_SECRET": "",
+        "AWS_ACCESS_KEY_ID": "AKIAABCDEFGHIJKLMNOP",
     }
     result = normalized(
         normalizer, NAME | {"Environment": environment, "HyperParameters": {"max_tokens": "5", "apiKey": "q"}}
@@ -141,7 +142,7 @@ def test_secrets_are_redacted_before_anything_else_sees_them(normalizer: Normali
     env = dict(column(result, "environment")[0])
     assert env["REGION"] == "eu-west-1"
     assert env["EMPTY_SECRET"] == ""
-    for key in ("DB_PASSWORD", "HF_TOKEN", "PLAIN", "URL"):
+    for key in ("DB_PASSWORD", "HF_TOKEN", "PLAIN", "URL", "AWS_ACCESS_KEY_ID"):
         assert env[key].startswith(f"<redacted length={len(environment[key])} hash=")
     hyper = dict(column(result, "hyper_parameters")[0])
     assert hyper["max_tokens"] == "5"
@@ -172,7 +173,17 @@ def test_names_that_only_look_like_it(name: str) -> None:
     assert not is_secret_name(name)
 
 
-@pytest.mark.parametrize("value", ["arn:aws:s3:::bucket", "s3://bucket/key", "https://host:443/path", "1e-4", "sk"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "arn:aws:s3:::bucket",
+        "s3://bucket/key",
+        "https://host:443/path",
+        "1e-4",
+        "sk",
+        "s3://risk-models-3333-us-east-1/a",
+    ],
+)
 def test_ordinary_values_are_no_secrets(value: str) -> None:
     assert not holds_secret(value)
 

@@ -101,7 +101,7 @@ def test_any_document_of_the_model_reads_back_as_botocore_parses_it(
     assert not result.unreadable
     assert result.table["_unknown"].null_count == len(bodies)
     rows = through_a_file(tmp_path / "c.duckdb", result.table)
-    kept = {f.name for f in it.type.fields if f.wire_name is not None and f.name != "tags"}
+    kept = {f.name for f in it.type.fields if f.provider_name is not None and f.name != "tags"}
     left_out = {field_name(n) for n in it.type.omitted} | {"tags"}
     for answer, row in zip(answers, rows, strict=True):
         wanted = it.wanted(answer)

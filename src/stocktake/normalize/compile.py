@@ -57,14 +57,14 @@ def compile_type(resource_type: ResourceType) -> CompiledType:
     """Compile the fields that come from the provider; the catalog's own are added by the normalizer."""
     fields = provider_fields(resource_type)
     names = _names()
-    transform = {_wire(f): _transform(f.type) for f in fields}
+    transform = {_member(f): _transform(f.type) for f in fields}
     transform.update(dict.fromkeys(resource_type.omitted, "JSON"))
     told = [f"{_quote(f.name)} := {_quote(f.name)}" for f in fields]
     told += [f"{_quote(f'omitted {name}')} := j.{_quote(name)}" for name in resource_type.omitted]
     path = resource_type.describe_call.result_path if resource_type.describe_call else ()
     return CompiledType(
         transform=orjson.dumps(transform).decode(),
-        columns=tuple((f.name, _typed(f.type, f"j.{_quote(_wire(f))}", names)) for f in fields),
+        columns=tuple((f.name, _typed(f.type, f"j.{_quote(_member(f))}", names)) for f in fields),
         stored=tuple((f.name, _stored(f)) for f in fields),
         told=f"struct_pack({', '.join(told)})",
         document=f"json_extract(doc, {literal(_json_path(path))})" if path else "doc",
@@ -87,7 +87,7 @@ def census(text: str) -> str:
 
 def provider_fields(resource_type: ResourceType) -> tuple[Field, ...]:
     """Return the top-level fields that the document itself holds."""
-    return tuple(f for f in resource_type.fields if f.wire_name is not None and f.name != "tags")
+    return tuple(f for f in resource_type.fields if f.provider_name is not None and f.name != "tags")
 
 
 def inline_tags_sql(resource_type: ResourceType) -> str:
@@ -106,8 +106,9 @@ def inline_tags_sql(resource_type: ResourceType) -> str:
     return f"list_sort(list_transform(coalesce({entries}, []), lambda t: {key} || ':' || coalesce({value}, '')))"
 
 
-def _wire(field: Field) -> str:
-    return field.wire_name or field.provider_name or field.name
+def _member(field: Field) -> str:
+    """Return the name by which collecting delivers a member, whatever the protocol calls it."""
+    return field.provider_name or field.name
 
 
 def _names() -> Iterator[str]:
@@ -130,7 +131,7 @@ def _json_path(path: Path) -> str:
 def _transform(value: ValueType) -> object:
     """Return the `json_transform` structure of a value type."""
     if value.kind is Kind.STRUCT:
-        members: dict[str, object] = {_wire(f): _transform(f.type) for f in value.fields}
+        members: dict[str, object] = {_member(f): _transform(f.type) for f in value.fields}
         members.update(dict.fromkeys(value.omitted, "JSON"))
         # A structure that the model leaves empty cannot be spelled; its text keeps whatever comes.
         return members or "JSON"
@@ -158,7 +159,7 @@ def _typed(value: ValueType, sql: str, names: Iterator[str]) -> str:
             return _timestamp(sql)
         case Kind.STRUCT if value.fields:
             members = ", ".join(
-                f"{_quote(f.name)} := {_typed(f.type, f'{sql}.{_quote(_wire(f))}', names)}" for f in value.fields
+                f"{_quote(f.name)} := {_typed(f.type, f'{sql}.{_quote(_member(f))}', names)}" for f in value.fields
             )
             return f"CASE WHEN {sql} IS NOT NULL THEN struct_pack({members}) END"
         case Kind.LIST if value.element is not None and not _is_as_read(value.element):

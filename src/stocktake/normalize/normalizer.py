@@ -48,7 +48,7 @@ class Normalizer:
         self._path = resource_type.describe_call.result_path if resource_type.describe_call else ()
         self._fields = provider_fields(resource_type)
         self._kept = self._repairable_names()
-        names = list(_wire_names(self._fields))
+        names = list(_member_names(self._fields))
         sensitive = frozenset(name for name, marked in names if marked and is_secret_name(name))
         pattern = literal(sifting_pattern(sensitive))
         own_names_gone = without_own_names("t", {name for name, _ in names} - sensitive)
@@ -160,13 +160,13 @@ def _decoded(body: bytes) -> str | None:
         return None
 
 
-def _wire_names(fields: tuple[Field, ...]) -> Iterator[tuple[str, bool]]:
+def _member_names(fields: tuple[Field, ...]) -> Iterator[tuple[str, bool]]:
     """Yield every member's name, at any depth, and whether the model marks its value as sensitive."""
     for member in fields:
         inner: ValueType | None = member.type
         sensitive = False
         while inner is not None:
             sensitive = sensitive or inner.sensitive
-            yield from _wire_names(inner.fields)
+            yield from _member_names(inner.fields)
             inner = inner.element
-        yield member.wire_name or member.name, sensitive
+        yield member.provider_name or member.name, sensitive

@@ -18,7 +18,7 @@ _NAME = (
     r"|conn(?:ection)?[_-]?str(?:ing)?|dsn|webhook[_-]?url|private[_-]?key)(?:$|[^a-z])"
 )
 # Forms that issuers gave to their secrets so that they can be found.
-_VALUE = (
+_ISSUED = (
     r"(?:A3T[A-Z0-9]|AKIA|ASIA)[A-Z0-9]{16}"  # AWS access key id
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}|glpat-[A-Za-z0-9_-]{20,}"
@@ -26,23 +26,23 @@ _VALUE = (
     r"|hooks\.slack\.com/services/[A-Za-z0-9/]{20,}"
     r"|sk_(?:live|test)_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{20,}|hf_[A-Za-z0-9]{30,}|AIza[A-Za-z0-9_-]{35}"
     r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+"  # JSON web token
-    r"|[a-z][a-z0-9+.-]*://[^/\s:@\"']+:[^/\s:@\"']+@"  # a password in a URL
 )
+_URL_WITH_LOGIN = r"://[^/\s:@\"']+:[^/\s:@\"']+@"
 _SECRET_NAME = re.compile(_NAME)
-_SECRET_VALUE = re.compile(_VALUE)
+# Only where a word begins: `s3://risk-models-…` holds no `sk-…`.
+_SECRET_VALUE = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_ISSUED})|{_URL_WITH_LOGIN}")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # Runs over whole answers in the database, so it is cheap and generous: what it finds is only looked at.
 _SIFT = (
     r"(?i:pass|pwd|secret|token|(?:api|access|secret|private|encryption|signing|account|license)[_-]?key|credential"
-    r"|conn(?:ection)?[_-]?str|dsn|webhook|://[^/\s:@\"']+:[^/\s:@\"']+@)"
+    r"|conn(?:ection)?[_-]?str|dsn|webhook)"
 )
-_ISSUED = _VALUE.rsplit("|", 1)[0]  # without the password in a URL, which is sifted more cheaply above
 
 
 def sifting_pattern(sensitive_names: frozenset[str] = frozenset()) -> str:
     """Return a pattern (RE2) that is found in every answer that may hold something to redact."""
     marked = "".join(f'|"{re.escape(name)}"' for name in sorted(sensitive_names))
-    return f"{_SIFT}|{_ISSUED}{marked}"
+    return f"{_SIFT}|{_URL_WITH_LOGIN}|{_ISSUED}{marked}"
 
 
 def without_own_names(column: str, own_names: set[str]) -> str:

@@ -91,7 +91,7 @@ class _Walk:
     def members(
         self, source: dict[str, object], fields: tuple[Field, ...], omitted: tuple[str, ...], path: str
     ) -> tuple[dict[str, object], dict[str, object]]:
-        known = {f.wire_name or f.provider_name or f.name: f for f in fields}
+        known = {f.provider_name or f.name: f for f in fields}
         clean: dict[str, object] = {}
         unknown: dict[str, object] = {}
         for name, raw in source.items():
@@ -160,7 +160,8 @@ class _Walk:
             value, strange = self.value(item, element, f"{path}[{key}]")
             if value is _BAD:
                 continue
-            clean[key] = self.redactor.entry(key, value) if isinstance(value, str) else value
+            # A value redacted for its own form is not looked at again for its key's name.
+            clean[key] = self.redactor.entry(key, value) if isinstance(value, str) and value == item else value
             if strange is not None:
                 unknown[key] = strange
         return clean, unknown or None

@@ -281,8 +281,9 @@ class ScopeRun:
         if not self.coverage.reason:
             self.coverage.reason = reason
             self.coverage.hint = error.hint
-        if isinstance(error, ScopeError) and not self.coverage.missing_permission:
-            self.coverage.missing_permission = error.missing_permission
+        if isinstance(error, ScopeError) and error.missing_permission:
+            known = set(filter(None, self.coverage.missing_permission.split(", ")))
+            self.coverage.missing_permission = ", ".join(sorted(known | {error.missing_permission}))
 
     async def _in_catalog(self, function: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self.executor, function, *arguments)

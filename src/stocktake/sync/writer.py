@@ -152,7 +152,7 @@ class ScopeWriter:
             tags = [None if row.tags is None else list(row.tags) for row in kept]
             columns["tags"] = pa.array(tags, pa.list_(pa.string()))
         for field in self._type.fields:
-            if field.wire_name is None and field.name.endswith("_arn"):
+            if field.provider_name is None and field.name.endswith("_arn"):
                 arns = [i if i.startswith("arn:") else None for i in ids]
                 columns[field.name] = pa.array(arns, pa.string())
         table = table.drop_columns([ROW])
