@@ -149,8 +149,8 @@ def test_no_text_whatever_gets_past_our_own_errors(catalog: Catalog, sql: str) -
 
 
 def test_no_catalog_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(UserError) as caught:
-        open_reading(tmp_path / "none.duckdb")
+    with pytest.raises(UserError) as caught, open_reading(tmp_path / "none.duckdb"):
+        pass
     assert caught.value.code == "no_catalog"
     assert not list(tmp_path.iterdir())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import TYPE_CHECKING
@@ -24,7 +25,8 @@ def render_error(error: StocktakeError, invocation: Invocation) -> None:
     if invocation.errors_as_json:
         click.echo(to_json(error.as_dict()), err=True)
         return
-    click.echo(click.style("error: ", fg="red", bold=True) + error.message, err=True)
+    label = "error: " if os.environ.get("NO_COLOR") else click.style("error: ", fg="red", bold=True)
+    click.echo(label + error.message, err=True)
     excerpt: str = getattr(error, "excerpt", "")
     if excerpt:
         click.echo("\n" + "".join(f"    {line}\n" for line in excerpt.splitlines()), err=True)

@@ -65,11 +65,20 @@ class Program(click.Group):
             sys.stdout.flush()
         except KeyboardInterrupt:
             render_interruption(ctx.obj)
+            _leave_work_behind()
             return INTERRUPTED
         except BrokenPipeError:
             _let_go_of_stdout()
             return 0
         return code
+
+
+def _leave_work_behind() -> None:
+    """End the process here if the database still works on what cannot be stopped: it only reads."""
+    interrupt = sys.modules.get("stocktake.query.interrupt")
+    if interrupt is not None and interrupt.is_work_left():
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
 
 
 def _let_go_of_stdout() -> None:

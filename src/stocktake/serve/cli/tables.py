@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import shutil
 from typing import IO, TYPE_CHECKING
 
 from rich import box
@@ -13,13 +12,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stocktake.serve.cli.readable import count
 from stocktake.serve.cli.rows import is_number
 from stocktake.serve.cli.values import to_visible
 
 if TYPE_CHECKING:
     from stocktake.query.result import Column, Result
 
-# A column is never made narrower than this to fit in others; a value longer than this is cut only where it must be.
+# A column of text is never made narrower than this to fit in others; numbers and times are never cut.
 _NARROWEST = 16
 _GAP = 2
 _WIDE = 100_000
@@ -41,67 +41,87 @@ def write_table(result: Result, stream: IO[bytes], *, on_terminal: bool, max_row
     """Write a result as a table, and under it what was left out to fit."""
     rows = result.rows()
     wanted = itertools.islice(rows, max_rows) if max_rows else rows
-    cells = [[to_visible(value) for value in row] for row in wanted]
+    cells = [[to_visible(without_nulls(value)) for value in row] for row in wanted]
     more = max_rows > 0 and next(rows, None) is not None
     text = io.TextIOWrapper(stream, encoding="utf-8", errors="replace", write_through=True)
     try:
         console = make_console(text, on_terminal=on_terminal)
-        shown = _columns_that_fit(result.columns, cells, console.width)
-        if len(cells) == 1 and shown < len(result.columns):
-            _print_record(console, result.columns, cells[0])
-            shown = len(result.columns)
+        widths = _widths_that_fit(result.columns, cells, console.width)
+        if len(cells) == 1 and len(widths) < len(result.columns):
+            note = _print_record(console, result.columns, cells[0])
         else:
-            _print_table(console, result.columns[:shown], cells)
-        console.print(_footnote(len(cells), result.columns[shown:], more=more), style="dim", soft_wrap=True)
+            _print_table(console, result.columns, cells, widths)
+            note = _footnote(len(cells), result.columns[len(widths) :], more=more)
+        console.print(Text(f"({note})"), style="dim", soft_wrap=True)
     finally:
         text.detach()
 
 
-def _columns_that_fit(columns: tuple[Column, ...], cells: list[list[str]], width: int) -> int:
-    """Return how many columns have room, the first ones first."""
-    used = -_GAP
-    for number, column in enumerate(columns):
-        longest = max((cell_len(row[number]) for row in cells), default=0)
-        used += min(max(longest, cell_len(column.name)), _NARROWEST) + _GAP
-        if used > width and number:
-            return number
-    return len(columns)
+def without_nulls(value: object) -> object:
+    """Return a value without the nested members that are null."""
+    if isinstance(value, dict):
+        return {name: without_nulls(item) for name, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [without_nulls(item) for item in value]
+    return value
 
 
-def _print_table(console: Console, columns: tuple[Column, ...], cells: list[list[str]]) -> None:
+def _widths_that_fit(columns: tuple[Column, ...], cells: list[list[str]], width: int) -> list[int]:
+    """Return the widths of as many columns as have room, the first ones first."""
+    wanted = [max((cell_len(row[number]) for row in cells), default=0) for number in range(len(columns))]
+    wanted = [max(1, longest, cell_len(column.name)) for longest, column in zip(wanted, columns, strict=True)]
+    least = [
+        full if _is_whole_or_nothing(column.type) else min(full, _NARROWEST)
+        for full, column in zip(wanted, columns, strict=True)
+    ]
+    shown = 1
+    while shown < len(least) and sum(least[: shown + 1]) + _GAP * shown <= width:
+        shown += 1
+    widths = least[:shown]
+    room = width - sum(widths) - _GAP * (shown - 1)
+    # What is left goes to those that want more, the one that has least first.
+    while room > 0 and (cut := [n for n in range(shown) if widths[n] < wanted[n]]):
+        poorest = min(cut, key=lambda n: widths[n])
+        widths[poorest] += 1
+        room -= 1
+    return widths
+
+
+def _is_whole_or_nothing(sql_type: str) -> bool:
+    return is_number(sql_type) or sql_type in {"TIMESTAMP", "DATE", "TIME", "BOOLEAN", "UUID"}
+
+
+def _print_table(console: Console, columns: tuple[Column, ...], cells: list[list[str]], widths: list[int]) -> None:
     table = make_table()
-    for column in columns:
-        numeric = is_number(column.type)
+    for column, width in zip(columns, widths, strict=False):
         table.add_column(
             Text(to_visible(column.name)),
-            justify="right" if numeric else "left",
+            justify="right" if is_number(column.type) else "left",
             no_wrap=True,
             overflow="ellipsis",
-            min_width=min(_NARROWEST, max(cell_len(column.name), 1)) if numeric else None,
+            width=width,
         )
     for row in cells:
-        table.add_row(*(Text(cell) for cell in row[: len(columns)]))
+        table.add_row(*(Text(cell) for cell in row[: len(widths)]))
     console.print(table)
 
 
-def _print_record(console: Console, columns: tuple[Column, ...], cells: list[str]) -> None:
-    """Print a single row that is too wide as one line for each column."""
+def _print_record(console: Console, columns: tuple[Column, ...], cells: list[str]) -> str:
+    """Print a single row that is too wide as one line for each column that is set; return what to note."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for column, cell in zip(columns, cells, strict=True):
-        table.add_row(Text(to_visible(column.name)), Text(cell))
+        if cell:
+            table.add_row(Text(to_visible(column.name)), Text(cell))
     console.print(table)
+    empty = sum(not cell for cell in cells)
+    return f"1 row; {count(empty, 'empty column')} left out" if empty else "1 row"
 
 
-def _footnote(rows: int, hidden: tuple[Column, ...], *, more: bool) -> Text:
-    parts = [f"the first {rows:,} rows; --max-rows 0 shows all" if more else f"{rows:,} row{'' if rows == 1 else 's'}"]
+def _footnote(rows: int, hidden: tuple[Column, ...], *, more: bool) -> str:
+    parts = [f"the first {rows:,} rows; --max-rows 0 shows all" if more else count(rows, "row")]
     if hidden:
         names = ", ".join(column.name for column in hidden[:4]) + (", …" if len(hidden) > 4 else "")
-        parts.append(f"{len(hidden)} more column{'' if len(hidden) == 1 else 's'} ({names}): name them, or use -o json")
-    return Text("(" + "; ".join(parts) + ")")
-
-
-def terminal_width() -> int:
-    """Return how wide the terminal is."""
-    return shutil.get_terminal_size().columns
+        parts.append(f"{count(len(hidden), 'more column')} ({names}): name them, or use -o json")
+    return "; ".join(parts)
