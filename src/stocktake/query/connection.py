@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+import duckdb
 
 from stocktake.store.catalog import open_catalog, run, translating
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from stocktake.store.catalog import Catalog
@@ -22,14 +26,20 @@ _LOCKED_DOWN = (
 )
 
 
-def open_reading(path: Path, wait_seconds: float = 0.0) -> Catalog:
-    """Open a catalog for questions.
+@contextmanager
+def open_reading(path: Path, wait_seconds: float = 0.0) -> Iterator[Catalog]:
+    """Open a catalog for questions, and close it again.
 
     Raises: what `open_catalog` raises: UserError where there is none, CatalogLockedError, CatalogAccessError,
     CatalogTooNewError.
     """
     catalog = open_catalog(path, read_only=True, wait_seconds=wait_seconds)
-    with translating(path):
-        for statement in _LOCKED_DOWN:
-            run(catalog.connection, statement)
-    return catalog
+    try:
+        with translating(path):
+            for statement in _LOCKED_DOWN:
+                run(catalog.connection, statement)
+        yield catalog
+    finally:
+        # A call that could not be interrupted still has the connection; it only reads, and ends with the process.
+        with suppress(duckdb.ResourceInUseException):
+            catalog.close()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _GRACE_SECONDS = 2.0
+_NAME = "stocktake-query"
 
 
 def run_interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
@@ -36,7 +37,7 @@ def run_interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], 
             failure.append(error)
         done.set()
 
-    threading.Thread(target=run, name="query", daemon=True).start()
+    threading.Thread(target=run, name=_NAME, daemon=True).start()
     try:
         done.wait()
     except KeyboardInterrupt:
@@ -46,3 +47,8 @@ def run_interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], 
     if failure:
         raise failure[0]
     return outcome[0]
+
+
+def is_work_left() -> bool:
+    """Return whether a call into the database goes on that could not be stopped."""
+    return any(thread.name == _NAME for thread in threading.enumerate())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-
-from stocktake.core.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from stocktake.core.settings import Settings
 
 NOTHING_CHANGED = "nothing was changed"
 
@@ -28,6 +28,7 @@ class Invocation:
 
         Raises: UserError for a setting that makes no sense.
         """
+        from stocktake.core.settings import read_settings
+
         settings = read_settings()
-        catalog = self.catalog or settings.catalog
-        return Settings(catalog=catalog.expanduser(), lock_wait_seconds=settings.lock_wait_seconds)
+        return settings if self.catalog is None else replace(settings, catalog=self.catalog.expanduser())

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from typing import TYPE_CHECKING
 
 import click
-
-from stocktake.serve.cli.values import to_json
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,9 +18,11 @@ if TYPE_CHECKING:
 def render_error(error: StocktakeError, invocation: Invocation) -> None:
     """Write an error to stderr."""
     if invocation.debug:
+        import traceback
+
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     if invocation.errors_as_json:
-        click.echo(to_json(error.as_dict()), err=True)
+        _echo_json(error.as_dict())
         return
     label = "error: " if os.environ.get("NO_COLOR") else click.style("error: ", fg="red", bold=True)
     click.echo(label + error.message, err=True)
@@ -44,7 +43,7 @@ def render_usage(error: click.ClickException, *, as_json: bool) -> None:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "stocktake"
         fields = {"code": "usage", "message": error.format_message(), "hint": f"See `{path} --help`.", "where": path}
-        click.echo(to_json(fields), err=True)
+        _echo_json(fields)
         return
     error.show()
 
@@ -53,7 +52,7 @@ def render_interruption(invocation: Invocation) -> None:
     """Write that the user ended the run, and what is kept."""
     if invocation.errors_as_json:
         fields = {"code": "interrupted", "message": "Interrupted", "hint": f"Kept: {invocation.kept}", "where": ""}
-        click.echo(to_json(fields), err=True)
+        _echo_json(fields)
         return
     click.echo(f"\ninterrupted; {invocation.kept}", err=True)
 
@@ -64,3 +63,9 @@ def render_bug(kind: type[BaseException], error: BaseException, _: TracebackType
     sys.stderr.write("kept:  what was committed before\n")
     sys.stderr.write("next:  this is a bug in Stocktake: run again with --debug and report what it prints\n")
     sys.stderr.write("code:  bug\n")
+
+
+def _echo_json(fields: dict[str, str]) -> None:
+    from stocktake.serve.cli.values import to_json
+
+    click.echo(to_json(fields), err=True)
