@@ -77,11 +77,66 @@ class Pagination:
     """Where this comes from: paginator (botocore's own) or inferred."""
     further_tokens: tuple[tuple[str, Path], ...] = ()
     """Where one token is not enough (Route 53 record sets): more pairs like `input_token`, `output_token`."""
+    last_item_path: Path | None = None
+    """Where the answer holds no token, but the next page begins after the page's last item: the value at this path in
+    that item is sent as `input_token`; () is the item itself. `output_token` then leads to the boolean that says
+    whether there is more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParentCall:
+    """Where a child type's list call takes its inputs from: it is made once for every resource of the parent.
+
+    The parent's own resources are those that *its* list call names, grandparents first. For one of them, a request
+    member in `bindings` gets the value at the path in the parent's list item (where that has none, in its document);
+    one in `inherited` gets the value that the parent itself was listed with. What a resource was listed with (the
+    members of `bindings`, `inherited` and `loops`, not tokens, `arguments` or `context`) is its *listing*, by request
+    member of its list call: the calls for one resource, its identity and its children may refer to it.
+    """
+
+    type: str
+    """The parent's type: `aws_ecs_cluster`."""
+    bindings: dict[str, Path]
+    """Request member -> path in the parent's list item or document; () is the item itself (a bare string)."""
+    inherited: dict[str, str] = field(default_factory=dict)
+    """Request member -> request member of the parent's list call (a key of the parent's listing)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How one call is made for many resources.
+
+    `member` is a request member that takes a list (it is bound like any other; each resource gives one element).
+    Resources go into one call only if everything else that it sends is the same for them (`inherited` values are not
+    always). The answer's elements are matched to those who asked by `answer_key`; one that is missing does not exist
+    any more, or is named among the answer's failures.
+    """
+
+    member: str
+    chunk: int
+    """The most that one call takes."""
+    answer_key: Path | None
+    """In an element of the answer: what equals the value that was sent; None where only the order says it."""
+    value_path: Path = ()
+    """In an element of the answer: what was asked for (the tags in an entry of resource and tags)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeFilter:
+    """A request member that leaves out what is older: makes a list incremental."""
+
+    member: str
+    of: str
+    """Which time it compares: modified, created or started."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListCall:
-    """The call that names every resource of the type in an account and region."""
+    """The call that names every resource of the type in an account and region.
+
+    It is made once for each combination of a parent resource (`parent`) and the values in `loops`; for a type without
+    both, once. A combination that is refused as invalid has no resources; one that is denied is a gap of its own.
+    """
 
     operation: str
     result_path: Path
@@ -90,18 +145,32 @@ class ListCall:
     arguments: dict[str, object] = field(default_factory=dict)
     """Constants sent each time (for example a stable order)."""
     iam_action: str = ""
+    parent: ParentCall | None = None
+    loops: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Request member -> every value that it may have: one list each; of several, every combination."""
+    context: dict[str, str] = field(default_factory=dict)
+    """Request member -> what of the scope itself is sent: `account_id`, `region` or `partition`."""
+    time_filter: TimeFilter | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DescribeCall:
-    """The call that returns one resource whole."""
+    """The call that returns one resource whole; with `batch`, many."""
 
     operation: str
     bindings: dict[str, Path]
-    """Request member -> path in the list item; () binds the item itself (a bare string)."""
+    """Request member -> path in the list item; () binds the item itself (a bare string). A dotted member leads into a
+    structure of the request: `SchemaId.SchemaArn`."""
     result_path: Path
-    """To the resource in the answer; () where the answer is the resource."""
+    """To the resource in the answer; () where the answer is the resource. With `batch`: to the list of resources."""
     iam_action: str = ""
+    arguments: dict[str, object] = field(default_factory=dict)
+    """Constants sent each time."""
+    inherited: dict[str, str] = field(default_factory=dict)
+    """Request member -> key of the resource's listing (see `ParentCall`): the same value is sent again."""
+    context: dict[str, str] = field(default_factory=dict)
+    """As in `ListCall`."""
+    batch: Batch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +181,7 @@ class TagsCall:
     bindings: dict[str, Path]
     """Request member -> path in the *list item or document* (whichever has it)."""
     result_path: Path
+    """To the tags in the answer; with `batch`, to the list of entries."""
     pagination: Pagination | None = None
     key_member: str = "Key"
     value_member: str = "Value"
@@ -119,6 +189,14 @@ class TagsCall:
     iam_action: str = ""
     arguments: dict[str, object] = field(default_factory=dict)
     """Constants sent each time (the kind of resource, where one call serves several kinds)."""
+    inherited: dict[str, str] = field(default_factory=dict)
+    """As in `DescribeCall`."""
+    context: dict[str, str] = field(default_factory=dict)
+    """As in `ListCall`."""
+    batch: Batch | None = None
+    binds_arn: str = ""
+    """The request member that takes the resource's ARN where no field holds one: it is sent what
+    `Identity.arn_template` gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +208,21 @@ class InlineTags:
     key_member: str = "Key"
     value_member: str = "Value"
     """Names in the tag structure; both '' where the tags are a map."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArnTemplate:
+    """How to make the ARN of a resource that does not state it.
+
+    Every `{name}` of the text is replaced: `{partition}`, `{region}` and `{account_id}` by the scope's own, another
+    by the value at `bindings[name]` in the document (where that has none, in the list item), or by the value of
+    `inherited[name]` in the resource's listing (see `ParentCall`). Where a value is missing, there is no ARN.
+    """
+
+    text: str
+    """`arn:{partition}:ecs:{region}:{account_id}:cluster/{ClusterName}`"""
+    bindings: dict[str, Path]
+    inherited: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +239,11 @@ class Identity:
     """The same three, in the list item, where it has them."""
     item_key_paths: tuple[Path, ...] = ()
     item_created_path: Path | None = None
+    arn_template: ArnTemplate | None = None
+    """Where neither document nor list item holds the ARN."""
+    inherited_keys: tuple[str, ...] = ()
+    """Keys of the resource's listing (see `ParentCall`) whose values identify it too, before `key_paths`: a child whose
+    name is unique only within its parent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +293,36 @@ class ResourceType:
     """Top-level members, by provider name, that the rules leave out on purpose (blobs, own tags, tokens, headers)."""
     reasons: dict[str, str] = field(default_factory=dict)
     """Which rule decided each part: `describe_call` -> `same noun; binds TrainingJobName by same name`."""
+    tier: str = "B"
+    """How good the evidence is that this is a resource. A: CloudFormation or the IAM service reference has the noun;
+    B: an operation makes, starts or ends it; C: it has an identifier of its own; D: the rest (events, offers). Types of
+    tier A and B are listed and synced by default; others only when they are named."""
+    scope: str = "regional"
+    """regional, or global: every region answers the same, so that one of them is asked."""
+    cloudformation: str = ""
+    """CloudFormation's name for it, where it has one: `AWS::SageMaker::Model`."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return what reading this type takes beyond plain calls; () for a type that any reader can read.
+
+        `parent`, `loop`, `context` (account or region as an input), `last_item` (pages go on by it), `batch`, `nested`
+        (an input inside a structure), `inherited` (a call takes what the list call was given), `arn` (a call takes an
+        ARN that has to be made).
+        """
+        listing, describe, tags = self.list_call, self.describe_call, self.tags_call
+        single = [call for call in (describe, tags) if call is not None]
+        marks = {
+            "parent": listing.parent is not None,
+            "loop": bool(listing.loops),
+            "context": bool(listing.context) or any(call.context for call in single),
+            "last_item": listing.pagination is not None and listing.pagination.last_item_path is not None,
+            "batch": any(call.batch is not None for call in single),
+            "nested": any("." in member for call in single for member in call.bindings),
+            "inherited": any(call.inherited for call in single),
+            "arn": tags is not None and bool(tags.binds_arn),
+        }
+        return tuple(mark for mark, needed in marks.items() if needed)
 
     @property
     def iam_actions(self) -> tuple[str, ...]:
