@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 REFERENCE := .cache/botocore-reference
+C7N := .cache/c7n
 UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 
 .PHONY: help setup demo test check bench lock format docs clean
@@ -12,7 +13,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 help: ## say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
-setup: $(VENV)/.installed $(REFERENCE)/.installed ## make the virtual environment from the lock
+setup: $(VENV)/.installed $(REFERENCE)/.installed $(C7N)/.installed ## make the virtual environment from the lock
 
 $(VENV)/.installed: requirements/dev.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: apt-get install python3 python3-venv"; exit 1; }
@@ -26,6 +27,11 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml
 # The models that the reference page was made from; only tests read them.
 $(REFERENCE)/.installed: requirements/reference-models.txt $(VENV)/.installed
 	$(UV) pip install --quiet --python $(BIN)/python --target $(REFERENCE) --no-deps --require-hashes -r requirements/reference-models.txt
+	@touch $@
+
+# Another project's view of the same resources; only tests read it.
+$(C7N)/.installed: requirements/c7n.txt $(VENV)/.installed
+	$(UV) pip install --quiet --python $(BIN)/python --target $(C7N) --no-deps --require-hashes -r requirements/c7n.txt
 	@touch $@
 
 demo: setup ## simulate a cloud, sync it twice, answer five questions
@@ -45,7 +51,7 @@ bench: setup ## measure speed and memory, peers in the same run
 
 lock: ## renew the hashed requirement files
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --all-extras --group dev pyproject.toml -o requirements/dev.txt
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-deps requirements/reference-models.in -o requirements/reference-models.txt
+	for one in reference-models c7n; do $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-deps requirements/$$one.in -o requirements/$$one.txt; done
 
 format: setup ## format and fix what can be fixed
 	$(BIN)/ruff format
