@@ -28,7 +28,7 @@ class LiveProgress:
         self._scopes: dict[tuple[str, str, str], ScopeProgress] = {}
         self._started = time.monotonic()
         console = make_console(stream, on_terminal=True)
-        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4, transient=True)
+        self._live = Live(console=console, get_renderable=self.render, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -41,7 +41,8 @@ class LiveProgress:
         """Take the newest word on a scope; painting it is another thread's work."""
         self._scopes[scope.account_id, scope.region, scope.type] = scope
 
-    def _render(self) -> Table:
+    def render(self) -> Table:
+        """Return the table as it is now."""
         table = make_table()
         for header in ("type", "account", "region", "listed", "read", "written", "aside", "calls", ""):
             table.add_column(header, justify="right" if header in _NUMBERS else "left")
