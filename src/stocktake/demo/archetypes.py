@@ -33,6 +33,7 @@ class Archetype:
     pin: str = "tag"
     volume_gb: int = 0
     spot_share: float = 0.0
+    wait_factor: float = 2.0
     checkpoint: str = "never"
     vpc_share: float = 0.0
     isolation: bool = False

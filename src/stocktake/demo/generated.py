@@ -194,14 +194,22 @@ class GeneratedJob(Job):
             source = self.fate if not tuning or name in kind.tuned else unit.draws
             index = _HYPER_0 + number if source is self.fate else 16 + number
             chosen[name] = values[source.below(index, len(values))]
+        if self._leak and unit.draws.values[_SECRET] % 3 == 0:
+            chosen["api_key"] = "fake-api-key-0000-not-real"
         if tuning:
             chosen["_tuning_objective_metric"] = kind.metrics[-1][0]
         return chosen
 
     def _environment(self) -> dict[str, str]:
-        project, draws = self.unit.project, self.unit.draws
-        leaks = draws.share(_SECRET) < project.kind.secret_share
-        return project.environment(1 + draws.values[_SECRET] % len(FAKE_SECRETS) if leaks else 0)
+        return self.unit.project.environment(self._leak)
+
+    @property
+    def _leak(self) -> int:
+        """Which fake secret the unit's people gave away, from 1; 0 for none."""
+        draws = self.unit.draws
+        if draws.share(_SECRET) >= self.unit.project.kind.secret_share:
+            return 0
+        return 1 + draws.values[_SECRET] % len(FAKE_SECRETS)
 
     def _tracking(self, request: Json) -> None:
         project, draws = self.unit.project, self.unit.draws

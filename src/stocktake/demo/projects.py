@@ -84,7 +84,7 @@ class Project:
     def limits(self, *, spot: bool) -> Limits:
         """Return the limits of a job of this kind."""
         runtime = int(self.kind.max_runtime_hours * HOUR)
-        return Limits(runtime=runtime, wait=runtime * 2) if spot else Limits(runtime=runtime)
+        return Limits(runtime=runtime, wait=int(runtime * self.kind.wait_factor)) if spot else Limits(runtime=runtime)
 
     @lru_cache(maxsize=16)  # noqa: B019  # projects live as long as their cloud, and are few
     def stopping(self, *, spot: bool) -> Json:
