@@ -142,6 +142,8 @@ def _remarks(scope: Coverage) -> list[str]:
     lines = []
     if scope.status != "complete":
         lines.append(f"gap: {name}: {scope.status}: {scope.reason or 'no reason given'}")
+    elif scope.reason:
+        lines.append(f"{name}: {scope.reason}")
     if scope.missing_permission:
         lines.append(f"  missing permission: {scope.missing_permission}")
     if scope.hint:

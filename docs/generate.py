@@ -1,0 +1,57 @@
+"""Renew what is generated in docs/: the help of every command, between its marks in docs/commands.md."""  # noqa: INP001 - a script beside the pages that it makes
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import click
+
+from stocktake.serve.cli.program import COMMANDS, program
+
+PAGE = Path(__file__).parent / "commands.md"
+_BLOCK = re.compile(r"(<!-- help: (?P<name>[a-z ]+) -->\n).*?(<!-- end of help -->)", re.DOTALL)
+_WIDTH = 100
+
+
+def render_help(name: str) -> str:
+    """Return a command's help as the terminal shows it; `stocktake` is the program itself."""
+    root = click.Context(program, info_name="stocktake", terminal_width=_WIDTH, max_content_width=_WIDTH)
+    root.help_option_names = program.context_settings["help_option_names"]
+    if name == "stocktake":
+        return program.get_help(root)
+    command = program.get_command(root, name.removeprefix("stocktake "))
+    if command is None:
+        raise SystemExit(f"{PAGE}: there is no command {name!r}")
+    context = click.Context(
+        command,
+        info_name=command.name,
+        parent=root,
+        terminal_width=_WIDTH,
+        max_content_width=_WIDTH,
+        help_option_names=root.help_option_names,
+    )
+    return command.get_help(context)
+
+
+def renew(text: str) -> str:
+    """Return the page with every block of help as it is now."""
+
+    def block(found: re.Match[str]) -> str:
+        return f"{found[1]}```text\n{render_help(found['name']).rstrip()}\n```\n{found[3]}"
+
+    return _BLOCK.sub(block, text)
+
+
+def missing(text: str) -> list[str]:
+    """Return the commands that the page has no block for."""
+    named = {found["name"] for found in _BLOCK.finditer(text)}
+    return [name for name in ("stocktake", *(f"stocktake {one}" for one in COMMANDS)) if name not in named]
+
+
+if __name__ == "__main__":
+    page = PAGE.read_text(encoding="utf-8")
+    if absent := missing(page):
+        sys.exit(f"{PAGE}: no block of help for {', '.join(absent)}")
+    PAGE.write_text(renew(page), encoding="utf-8")
