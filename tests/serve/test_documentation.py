@@ -125,6 +125,17 @@ def test_every_table_and_own_column_is_documented(tmp_path: Path) -> None:
     assert all(f"{name}(" in text for (name,) in macros)
 
 
+def commands(block: str) -> list[str]:
+    """Return the command lines of a console block, those over several lines whole, without prompt, pipe and comment."""
+    found: list[str] = []
+    for line in block.splitlines():
+        if line.startswith("$ "):
+            found.append(line.removeprefix("$ "))
+        elif found and found[-1].count('"') % 2:
+            found[-1] += "\n" + line
+    return [re.split(r"\s+[#|] ", line)[0] for line in found]
+
+
 def sql_examples() -> Iterator[tuple[str, str]]:
     for file in PAGES:
         text = file.read_text(encoding="utf-8")
@@ -141,17 +152,6 @@ def test_every_example_in_sql_runs(sample: SampleCatalog, file: str, sql: str) -
     assert file
     with open_reading(sample.path) as catalog:
         list(run_query(catalog, sql.replace("TYPE", "aws_sagemaker_trainingjob")).rows())
-
-
-def commands(block: str) -> list[str]:
-    """Return the command lines of a console block, those over several lines whole, without prompt, pipe and comment."""
-    found: list[str] = []
-    for line in block.splitlines():
-        if line.startswith("$ "):
-            found.append(line.removeprefix("$ "))
-        elif found and found[-1].count('"') % 2:
-            found[-1] += "\n" + line
-    return [re.split(r"\s+[#|] ", line)[0] for line in found]
 
 
 @pytest.mark.parametrize(
