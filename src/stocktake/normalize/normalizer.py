@@ -57,8 +57,7 @@ class Normalizer:
             f"SELECT CASE WHEN t IS NULL THEN true WHEN regexp_matches(t, {pattern}) "
             f"THEN regexp_matches({own_names_gone}, {pattern}) ELSE false END FROM batch"
         )
-        self._statement = self._compile(wrapped=True)
-        self._statement_for_repaired = self._compile(wrapped=False)
+        self._statement = self._compile()
         self._connection = duckdb.connect()
         self._connection.execute("SET timezone = 'UTC'")
         # A batch is small; a second thread costs more CPU than it saves time.
@@ -78,64 +77,69 @@ class Normalizer:
     def normalize(self, bodies: Sequence[bytes], suspicious: Sequence[bool]) -> Normalized:
         """Type a batch; `suspicious` comes from `sift`. Never raises for what an answer holds."""
         result = Normalized(table=pa.table({}))
-        fast = [(row, body.decode()) for row, body in enumerate(bodies) if not suspicious[row]]
-        whole, rest = self._typed(self._statement, fast)
-        rest += [row for row, found in enumerate(suspicious) if found]
-        tables = [whole]
-        repaired: list[tuple[int, str]] = []
         unknown: dict[int, str] = {}
-        for row in sorted(rest):
-            try:
-                document = parse_document(bodies[row], self._path)
-            except UnreadableError as error:
-                result.unreadable.append((row, str(error)))
-                continue
-            mended = repair(document, self._fields, self._type.omitted, self._redactor)
-            mended.document.update({k: document[k] for k in self._kept if document.get(k) is not None})
-            repaired.append((row, to_json(mended.document)))
-            if mended.unknown:
-                unknown[row] = to_json(mended.unknown)
-            result.misfits += [(row, misfit) for misfit in mended.misfits]
-        if repaired:
-            tables.append(self._typed(self._statement_for_repaired, repaired, keep_all=True)[0])
-        table = pa.concat_tables(tables)
-        if len(tables) > 1:
-            table = table.sort_by(ROW)
+        texts: list[tuple[int, str]] = []
+        for row, body in enumerate(bodies):
+            text = self._repaired(row, body, result, unknown) if suspicious[row] else body.decode()
+            if text is not None:
+                texts.append((row, text))
+        table, not_whole = self._typed(texts)
+        # What was repaired is as whole as it can be; what else is not whole is repaired now.
+        rest = [row for row in not_whole if not suspicious[row]]
+        mended = [
+            (row, text) for row in rest if (text := self._repaired(row, bodies[row], result, unknown)) is not None
+        ]
+        if rest:
+            keep = pa.array([i for i, row in enumerate(table[ROW].to_pylist()) if row not in set(rest)], pa.int64())
+            table = pa.concat_tables([table.take(keep), self._typed(mended)[0]]).sort_by(ROW)
         strange: list[str | None] = [None] * table.num_rows
         if unknown:
             strange = [unknown.get(int(str(row))) for row in table[ROW]]
         result.table = table.append_column(UNKNOWN, pa.array(strange, pa.string()))
         return result
 
-    def _typed(
-        self, statement: str, texts: list[tuple[int, str]], *, keep_all: bool = False
-    ) -> tuple[pa.Table, list[int]]:
+    def _repaired(self, row: int, body: bytes, result: Normalized, unknown: dict[int, str]) -> str | None:
+        """Go through one answer the exact way; return it clean, as the statement takes it, or None if it is none."""
+        try:
+            document = parse_document(body, self._path)
+        except UnreadableError as error:
+            result.unreadable.append((row, str(error)))
+            return None
+        mended = repair(document, self._fields, self._type.omitted, self._redactor)
+        clean: object = mended.document | {k: document[k] for k in self._kept if document.get(k) is not None}
+        if mended.unknown:
+            unknown[row] = to_json(mended.unknown)
+        result.misfits += [(row, misfit) for misfit in mended.misfits]
+        for member in reversed(self._path):
+            clean = {member: clean}
+        return to_json(clean)
+
+    def _typed(self, texts: list[tuple[int, str]]) -> tuple[pa.Table, list[int]]:
         """Return the typed rows, and the positions of those that did not come through whole."""
         batch = pa.table(
             {ROW: pa.array([row for row, _ in texts], pa.int64()), "t": pa.array([t for _, t in texts], pa.string())}
         )
         self._connection.register("batch", batch)
-        table = self._connection.sql(statement).to_arrow_table()
+        table = self._connection.sql(self._statement).to_arrow_table()
         whole = table["_whole"].to_pylist()
         table = table.drop_columns(["_whole"])
-        if keep_all or all(whole):
+        if all(whole):
             return table, []
-        rows = table[ROW].to_pylist()
-        keep = pa.array([index for index, good in enumerate(whole) if good], pa.int64())
-        return table.take(keep), [row for row, good in zip(rows, whole, strict=True) if not good]
+        return table, [
+            row for row, good in zip(table[ROW].to_pylist(), whole, strict=True) if not good and row is not None
+        ]
 
-    def _compile(self, *, wrapped: bool) -> str:
+    def _compile(self) -> str:
         compiled = compile_type(self._type)
         columns = ", ".join(f'{sql} AS "{name}"' for name, sql in compiled.columns)
         stored = ", ".join(f'{sql} AS "{name}"' for name, sql in compiled.stored)
         tags = inline_tags_sql(self._type)
         tags_column = f", {tags} AS {INLINE_TAGS}" if tags else ""
-        document = compiled.document if wrapped else "doc"
         return f"""
             WITH parsed AS (
-                SELECT {ROW}, CASE WHEN json_valid(t) THEN CAST(t AS JSON) END AS doc FROM batch
+                SELECT {ROW}, TRY_CAST(t AS JSON) AS doc FROM batch
             ), found AS (
-                SELECT {ROW}, {document} AS resource FROM parsed
+                SELECT {ROW}, {compiled.document} AS resource FROM parsed
             ), read AS (
                 SELECT {ROW}, resource, json_transform(resource, $${compiled.transform}$$) AS j FROM found
             ), typed AS (

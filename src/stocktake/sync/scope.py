@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 CHUNK = 2_000
 """List items compared with the catalog at once."""
-BATCH = 2_000
+BATCH = 4_000
 """Answers written at once."""
 _FLUSH_SECONDS = 1.0
 _TAGS_AT_ONCE = 100
@@ -53,6 +53,28 @@ _GAPS = (ScopeError, UnreachableError, CredentialsError)
 Gap = ScopeError | UnreachableError | CredentialsError
 """What leaves a scope unread and the sweep going."""
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """What was read and is not written yet."""
+
+    batch: list[Fetched] = field(default_factory=list)
+    asides: list[Aside] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    ended: bool = False
+
+    def take(self, one: Fetched | Aside | str | None) -> None:
+        """Sort in what a reader brought; None is the end."""
+        match one:
+            case Fetched():
+                self.batch.append(one)
+            case Aside():
+                self.asides.append(one)
+            case None:
+                self.ended = True
+            case _:
+                self.gone.append(one)
 
 
 @dataclass(slots=True)
@@ -82,7 +104,7 @@ class ScopeRun:
     async def run(self) -> None:
         """Run the scope to its end; the coverage is then ready for the ledger."""
         self._to_read = asyncio.Queue(maxsize=2 * CHUNK)
-        self._fetched = asyncio.Queue(maxsize=2 * BATCH)
+        self._fetched = asyncio.Queue(maxsize=BATCH)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._list_then_tags())
             readers = [group.create_task(self._read()) for _ in range(self.workers)]
@@ -237,34 +259,28 @@ class ScopeRun:
         await self._fetched.put(_END)
 
     async def _write(self) -> None:
-        batch: list[Fetched] = []
-        asides: list[Aside] = []
-        gone: list[str] = []
-        ended = False
-        while not ended:
+        waiting = _Waiting()
+        while not waiting.ended:
             try:
-                one = await asyncio.wait_for(self._fetched.get(), _FLUSH_SECONDS if batch else None)
+                async with asyncio.timeout(_FLUSH_SECONDS if waiting.batch else None):
+                    waiting.take(await self._fetched.get())
             except TimeoutError:
-                one = ""
-            if one is _END:
-                ended = True
-            elif isinstance(one, Fetched):
-                batch.append(one)
-            elif isinstance(one, Aside):
-                asides.append(one)
-            elif one:
-                gone.append(one)
-            if len(batch) >= BATCH or ended or one == "":
-                await self._flush(batch, asides, gone)
-                batch, asides, gone = [], [], []
+                # Readers are slow: what has come is written, so that a crash loses little.
+                await self._flush(waiting)
+            while not self._fetched.empty() and len(waiting.batch) < BATCH:
+                waiting.take(self._fetched.get_nowait())
+            if len(waiting.batch) >= BATCH:
+                await self._flush(waiting)
+        await self._flush(waiting)
 
-    async def _flush(self, batch: list[Fetched], asides: list[Aside], gone: list[str]) -> None:
-        if batch:
-            await self._in_catalog(self.writer.write, batch)
-        if asides:
-            await self._in_catalog(self.writer.set_aside, asides)
-        if gone:
-            await self._in_catalog(self.versions.saw_gone, gone)
+    async def _flush(self, waiting: _Waiting) -> None:
+        if waiting.batch:
+            await self._in_catalog(self.writer.write, waiting.batch)
+        if waiting.asides:
+            await self._in_catalog(self.writer.set_aside, waiting.asides)
+        if waiting.gone:
+            await self._in_catalog(self.versions.saw_gone, waiting.gone)
+        waiting.batch, waiting.asides, waiting.gone = [], [], []
         self._report()
 
     def _gap(self, error: Gap) -> None:
