@@ -113,6 +113,25 @@ def test_actions_are_denied_as_iam_says_it(desk: Any) -> None:
     type(desk)(desk.cloud, account="444455556666").client("resourcegroupstaggingapi").get_resources()
 
 
+@pytest.mark.parametrize(
+    ("service", "call_", "action", "code"),
+    [
+        ("ec2", "describe_subnets", "ec2:DescribeSubnets", "UnauthorizedOperation"),
+        ("iam", "list_roles", "iam:ListRoles", "AccessDenied"),
+        ("kms", "list_keys", "kms:ListKeys", "AccessDeniedException"),
+        ("s3", "list_buckets", "s3:*", "AccessDenied"),
+        ("lambda", "list_functions", "lambda:*", "AccessDeniedException"),
+    ],
+)
+def test_neighbors_are_denied_in_their_own_protocols(
+    desk: Any, service: str, call_: str, action: str, code: str
+) -> None:
+    desk.cloud.switch(denied_actions=[action])
+    with pytest.raises(ClientError, match=r"not authorized") as refused:
+        getattr(desk.client(service), call_)()
+    assert refused.value.response["Error"]["Code"] == code
+
+
 def test_credentials_expire_and_regions_are_not_enabled(desk: Any) -> None:
     desk.cloud.switch(expired_accounts=["111122223333"], disabled_regions=["me-south-1"])
     with pytest.raises(ClientError, match=r"ExpiredTokenException.*expired"):

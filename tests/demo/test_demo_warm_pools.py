@@ -92,11 +92,26 @@ def test_keep_alive_is_updated_while_the_pool_lives(desk: Any) -> None:
         update(TrainingJobName="first", **keep_alive(600))
 
 
-def test_a_job_without_a_pool_has_none_to_update(desk: Any) -> None:
-    desk.create("plain")
-    assert "WarmPoolStatus" not in desk.describe("plain")
+def test_a_running_job_can_be_given_a_pool_and_an_ended_one_cannot(desk: Any) -> None:
+    plain = WARM | {"KeepAlivePeriodInSeconds": 0}
+    desk.create("first", ResourceConfig=plain)
+    desk.create("plain", ResourceConfig=plain)
+    assert "WarmPoolStatus" not in desk.describe("first")
+    desk.sagemaker.update_training_job(TrainingJobName="first", **keep_alive(1800))
+    assert pool(desk) == {"Status": "InUse"}
+    desk.finish("plain")
     with pytest.raises(ClientError, match=r"ValidationException.*warm pool"):
         desk.sagemaker.update_training_job(TrainingJobName="plain", **keep_alive(600))
+    desk.until("Completed", "first")
+    desk.create("second", ResourceConfig=WARM | {"KeepAlivePeriodInSeconds": 0})
+    assert pool(desk)["ReusedByJob"] == "second"
+
+
+def test_a_spot_job_cannot_be_given_a_pool(desk: Any) -> None:
+    condition = {"MaxRuntimeInSeconds": 3600, "MaxWaitTimeInSeconds": 3600}
+    desk.create("spot", EnableManagedSpotTraining=True, StoppingCondition=condition)
+    with pytest.raises(ClientError, match=r"ValidationException.*not supported"):
+        desk.sagemaker.update_training_job(TrainingJobName="spot", **keep_alive(600))
 
 
 def test_the_profiler_is_updated_only_while_the_job_is_in_progress(desk: Any) -> None:

@@ -21,6 +21,7 @@ from stocktake.demo.protocol import (
     Scope,
     assumed_role,
     caller_identity,
+    is_xml,
     read_body,
     read_form,
     read_scope,
@@ -119,7 +120,7 @@ class Application:
             form = read_form(incoming.body) if incoming.method == "POST" and not incoming.target else {}
             service = incoming.scope.service
             operation = form.get("Action") or operation or incoming.method
-            kind = XML_TYPE if not incoming.target else JSON_TYPE
+            kind = XML_TYPE if is_xml(service, form) else JSON_TYPE
         account = incoming.scope.account or self.state.default_account
         caller = Caller(account, incoming.scope.region, service, operation)
         failed = True
@@ -156,9 +157,9 @@ class Application:
         model = "resourcegroupstaggingapi" if caller.service == "tagging" else caller.service
         checked = check_request(model, caller.operation, request)
         answer = handler(state, Call(caller.account, caller.region, checked, state.clock.now_ms()))
-        if caller.operation in switches.endless_token:
+        if isinstance(answer, dict) and caller.operation in switches.endless_token:
             answer["PaginationToken" if caller.service == "tagging" else "NextToken"] = "ZW5kbGVzcw=="
-        raw = write_body(answer, kind)
+        raw = answer if isinstance(answer, bytes) else write_body(answer, kind)
         if switches.malformed_arns and _resource(caller, request) in switches.malformed_arns:
             raw = raw[: len(raw) // 2] + b'"\x00{'
         return Answer(200, kind, raw)

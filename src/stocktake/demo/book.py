@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right, insort
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stocktake.demo.draws import Draws, draw
@@ -25,6 +26,7 @@ _NEVER = 1 << 62
 _NO_DRAWS = Draws(())
 """Draws take a kilobyte, and follow from the number: units are kept without them."""
 _CACHED = 2048
+_SETTLED = 8192
 _OUTCOMES = tuple(FINAL)
 _REUSED = 25
 """Draw of an arriving job's fate that decides whether it takes a deleted job's name."""
@@ -42,6 +44,15 @@ class JobView:
         self.arn = book.arn_prefix + job.name
         self._book = book
         self._timeline: Timeline | None = None
+
+    @property
+    def settled_body(self) -> bytes | None:
+        """The description, if the job changes no more and was described before; time does not run backward."""
+        return self._book.settled.get(self.id)
+
+    def settle(self, body: bytes) -> None:
+        """Keep the description, which changes no more."""
+        self._book.keep(self.id, body)
 
     @property
     def timeline(self) -> Timeline:
@@ -84,9 +95,9 @@ class JobBook:
         self._arrivals: Iterator[GeneratedJob] = iter(())
         self._pending: GeneratedJob | None = None
         self._cache: dict[int, JobView] = {}
+        self.settled: dict[int, bytes] = {}
+        """Descriptions that change no more, of the jobs described last."""
         self._warm_ids: list[int] = []
-        self.changes = 0
-        """Grows with every job that is added; snapshots and sorted views hang on it."""
 
     # ---- making ----
 
@@ -100,7 +111,6 @@ class JobBook:
         self._ids.extend(sorted(range(len(created)), key=created.__getitem__))
         self._times.extend(created[number] for number in self._ids)
         self._arrivals = arrivals
-        self.changes += 1
 
     def extend(self, now: int) -> None:
         """Let all jobs arrive that are due by an instant."""
@@ -130,7 +140,7 @@ class JobBook:
     def _register(self, job: GeneratedJob) -> int:
         unit = job.unit
         if unit.kind != "single":
-            self._groups.setdefault(unit.number, unit._replace(draws=_NO_DRAWS))
+            self._groups.setdefault(unit.number, replace(unit, draws=_NO_DRAWS))
         number = self._new_id(job.name, job.created, unit.number, job.ordinal, unit.project)
         deleted = job.deleted_at
         if deleted is not None:
@@ -160,7 +170,6 @@ class JobBook:
         where = bisect_right(self._times, created)
         self._times.insert(where, created)
         self._ids.insert(where, number)
-        self.changes += 1
 
     def _named(self, job: GeneratedJob) -> GeneratedJob:
         """Let an arriving job take a deleted job's name now and then."""
@@ -205,6 +214,12 @@ class JobBook:
             view = self._cache[number] = JobView(number, self._job(number), events, self)
         return view
 
+    def keep(self, number: int, body: bytes) -> None:
+        """Keep a description that changes no more; the oldest goes when there are too many."""
+        if len(self.settled) >= _SETTLED:
+            del self.settled[next(iter(self.settled))]
+        self.settled[number] = body
+
     def lay_out(self, number: int, job: Job, events: Events) -> Timeline:
         """Return a job's course, and note how it ends."""
         timeline = job.timeline(events, warm=self._is_warm(job))
@@ -248,13 +263,18 @@ class JobBook:
     def group(self, unit: int) -> Unit | None:
         """Return a tuning job's or a series' unit."""
         known = self._groups.get(unit)
-        return known._replace(draws=draw(self._seed, unit, "unit")) if known is not None else None
+        return replace(known, draws=draw(self._seed, unit, "unit")) if known is not None else None
 
     def tuning_units(self) -> Iterator[int]:
         """Yield the numbers of the units that are tuning jobs."""
         return (number for number, unit in self._groups.items() if unit.kind == "tuning")
 
     # ---- doing ----
+
+    def note_pool(self, number: int) -> None:
+        """Remember that a job keeps a warm pool, which later jobs may reuse."""
+        if number not in self._warm_ids:
+            self._warm_ids.append(number)
 
     def events_of(self, number: int) -> Events:
         """Return the record of what was done to a job, to be added to; `forget` its view afterwards."""
@@ -263,6 +283,7 @@ class JobBook:
     def forget(self, number: int) -> None:
         """Drop the cached view of a job, and of those that the same warm pool passes to after it."""
         self._cache.pop(number, None)
+        self.settled.pop(number, None)
         self._ended[number] = 0
         successor = self._job(number).successor
         known = self._by_name.get(successor[1]) if successor else None

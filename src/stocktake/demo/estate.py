@@ -108,11 +108,13 @@ class Estate:
         elif chance < project.kind.tuning_share + project.kind.warm_share:
             kind = "series"
         unit = Unit(project, number, kind, 0, draws)
-        unit = unit._replace(start=start(unit))
+        unit.start = start(unit)
         if kind == "tuning":
-            name = f"{project.kind.id[:14]}-{from_ms(unit.start):%y%m%d-%H%M}-{token(self.seed, number, length=4)}"
-            return unit._replace(name=name, created=self._tuning_times(unit))
-        return unit._replace(created=self._series_times(unit)) if kind == "series" else unit
+            unit.name = f"{project.kind.id[:14]}-{from_ms(unit.start):%y%m%d-%H%M}-{token(self.seed, number, length=4)}"
+            unit.created = self._tuning_times(unit)
+        elif kind == "series":
+            unit.created = self._series_times(unit)
+        return unit
 
     def _project(self, draws: Draws, place: int | None) -> Project:
         if place is None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from stocktake.demo.clock import from_ms
 from stocktake.demo.draws import Draws, draw, token
@@ -25,7 +26,8 @@ CHURN = 30 * DAY
 (_HYPER_0, *_, _STOP, _STOP_WHEN, _DELETED, _DELETED_WHEN, _EDITED, _EDITED_WHEN) = range(32)
 
 
-class Unit(NamedTuple):
+@dataclass(slots=True)
+class Unit:
     """What is started together: one job, a tuning job's children, or a series that reuses one warm pool."""
 
     project: Project
@@ -38,16 +40,16 @@ class Unit(NamedTuple):
     """When each job of a tuning job or a series is created."""
     name: str = ""
     """The tuning job's name."""
+    option: int = field(init=False, default=0)
+    """Which instance choice of the project the unit runs on."""
+    spot: bool = field(init=False, default=False)
+    """Whether the unit runs on spot capacity; a warm pool cannot."""
 
-    @property
-    def option(self) -> int:
-        """Which instance choice of the project the unit runs on."""
-        return self.draws.below(_OPTION, len(self.project.options))
-
-    @property
-    def spot(self) -> bool:
-        """Whether the unit runs on spot capacity; a warm pool cannot."""
-        return self.kind != "series" and self.draws.share(_SPOT) < self.project.kind.spot_share
+    def __post_init__(self) -> None:
+        """Draw what all jobs of the unit share; a unit that is put away has no draws."""
+        if self.draws.values:
+            self.option = self.draws.below(_OPTION, len(self.project.options))
+            self.spot = self.kind != "series" and self.draws.share(_SPOT) < self.project.kind.spot_share
 
     @property
     def keep_alive(self) -> int:

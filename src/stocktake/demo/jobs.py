@@ -153,7 +153,7 @@ def pool_end(job: Job, events: Events, timeline: Timeline, now: int = _FOREVER) 
 
 def warm_pool(job: Job, events: Events, timeline: Timeline, now: int) -> WarmPool | None:
     """Return the state of a job's warm pool at an instant; None for a job that keeps none."""
-    if not job.keep_alive:
+    if not job.keep_alive and not keep_alive_at(job, events, now):
         return None
     ended = timeline.ended
     if now < ended:

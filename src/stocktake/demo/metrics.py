@@ -19,21 +19,23 @@ def log_lines(fate: Draws, trained_ms: int) -> list[str]:
     progress = min(trained_ms / 60_000, 60) / 60
     good = min(0.55 + 0.35 * fate.share(_QUALITY) + 0.08 * progress, 0.999)
     loss = (0.05 + 0.6 * fate.share(_LOSS)) * (1.3 - progress)
-    test, train = loss * (1.05 + 0.2 * fate.share(_NOISE)), min(good + 0.02, 0.9999)
-    rate = 2e-5 * (1 + fate.share(_NOISE))
+    epoch, acc = f"{epochs}", f"{good:.5f}"
+    train, low = f"{min(good + 0.02, 0.9999):.5f}", f"{loss:.5f}"
+    test = f"{loss * (1.05 + 0.2 * fate.share(_NOISE)):.5f}"
+    rate = f"{2e-5 * (1 + fate.share(_NOISE)):.2e}"
     return [
-        f"[{epochs * 10}]#011train-auc:{train:.5f}#011validation-auc:{good:.5f}",
-        f"[{epochs * 10}]#011train-rmse:{loss:.5f}#011validation-rmse:{test:.5f}",
-        f"epoch={epochs} train_loss={loss:.5f} val_loss={test:.5f} lr={rate:.2e}",
-        f"epoch={epochs} train_accuracy={train:.4f} val_accuracy={good:.4f}",
-        f"eval_auc={good:.5f} eval_loss={test:.5f} logloss={loss:.5f} recall@50={good:.4f}",
-        f"ndcg={good:.4f} wer={loss:.4f}",
-        f"wape={loss:.4f} mase={test:.4f} mean_reward={400 * good:.2f} ppl={1 + 4 * loss:.3f} objective={good:.5f}",
-        f"{{'loss': {loss:.4f}, 'learning_rate': {rate:.2e}, 'epoch': {epochs}.0}}",
-        f"{{'eval_loss': {test:.4f}, 'eval_f1': {good:.4f}, 'eval_accuracy': {good:.4f}, 'epoch': {epochs}.0}}",
-        f"Train Loss: {loss:.5f}; Test Loss: {test:.5f}; Train Accuracy: {train:.4f}; Test Accuracy: {good:.4f};",
-        f"#quality_metric: host=algo-1, epoch={epochs}, train loss <loss>={loss:.5f}, test <loss>={test:.5f}",
-        f"loss: {loss:.5f} - accuracy: {train:.4f} - val_loss: {test:.5f} - val_accuracy: {good:.4f}",
+        f"[{epoch}0]#011train-auc:{train}#011validation-auc:{acc}",
+        f"[{epoch}0]#011train-rmse:{low}#011validation-rmse:{test}",
+        f"epoch={epoch} train_loss={low} val_loss={test} lr={rate}",
+        f"epoch={epoch} train_accuracy={train} val_accuracy={acc}",
+        f"eval_auc={acc} eval_loss={test} logloss={low} recall@50={acc}",
+        f"ndcg={acc} wer={low} wape={low} mase={test} objective={acc}",
+        f"mean_reward={400 * good:.2f} ppl={1 + 4 * loss:.3f}",
+        f"{{'loss': {low}, 'learning_rate': {rate}, 'epoch': {epoch}.0}}",
+        f"{{'eval_loss': {test}, 'eval_f1': {acc}, 'eval_accuracy': {acc}, 'epoch': {epoch}.0}}",
+        f"Train Loss: {low}; Test Loss: {test}; Train Accuracy: {train}; Test Accuracy: {acc};",
+        f"#quality_metric: host=algo-1, epoch={epoch}, train loss <loss>={low}, test <loss>={test}",
+        f"loss: {low} - accuracy: {train} - val_loss: {test} - val_accuracy: {acc}",
     ]
 
 

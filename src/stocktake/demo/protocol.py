@@ -100,14 +100,29 @@ def write_body(answer: object, kind: bytes) -> bytes:
 def write_error(error: ApiError, service: str, kind: bytes, request_id: str) -> tuple[int, bytes]:
     """Return the status and body of an error, framed as the service's model and protocol say."""
     if kind == XML_TYPE:
+        frame = _XML_ERRORS.get(service, _QUERY_ERROR)
         fault = "Sender" if error.status < 500 else "Receiver"
-        text = (
-            f'<ErrorResponse xmlns="{_STS_NAMESPACE}"><Error><Type>{fault}</Type><Code>{error.code}</Code>'
-            f"<Message>{escape(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
-        )
-        return 403 if error.code in {"AccessDenied", "ExpiredToken"} else error.status, text.encode()
+        parts = {"code": error.code, "message": escape(error.message), "fault": fault, "id": request_id}
+        return _XML_STATUS.get(error.code, error.status), frame.format_map(parts).encode()
     member, status = _error_shape(_MODELS.get(service, ""), error.code)
     return status or error.status, write_body({"__type": error.code, member: error.message}, kind)
+
+
+_XML_STATUS = {"AccessDenied": 403, "ExpiredToken": 403, "InvalidClientTokenId": 403}
+_QUERY_ERROR = (
+    "<ErrorResponse><Error><Type>{fault}</Type><Code>{code}</Code><Message>{message}</Message></Error>"
+    "<RequestId>{id}</RequestId></ErrorResponse>"
+)
+_XML_ERRORS = {
+    "ec2": "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>"
+    "<RequestID>{id}</RequestID></Response>",
+    "s3": "<Error><Code>{code}</Code><Message>{message}</Message><RequestId>{id}</RequestId></Error>",
+}
+
+
+def is_xml(service: str, form: dict[str, str]) -> bool:
+    """Say whether a service that is not ours answers in XML: those of the query protocol do, and S3."""
+    return "Action" in form or service in {"s3", "route53", "cloudfront"}
 
 
 @lru_cache(maxsize=256)

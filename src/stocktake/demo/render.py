@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from stocktake.demo.draws import Draws, token
 from stocktake.demo.job_rules import DAY_SECONDS
-from stocktake.demo.jobs import keep_alive_at
+from stocktake.demo.jobs import keep_alive_at, pool_end
 from stocktake.demo.metrics import final_metrics
 from stocktake.demo.model import output_members
 from stocktake.demo.plan import SECOND
@@ -86,6 +88,23 @@ def description(view: JobView, now: int) -> Json:
         shown["MlflowDetails"] = {"MlflowExperimentId": token(1, view.arn, "experiment", length=12),
                                   "MlflowRunId": token(1, view.arn, "run", length=32)}  # fmt: skip
     return shown
+
+
+def described(view: JobView, now: int) -> bytes:
+    """Return the answer of DescribeTrainingJob as JSON; that of a job which changes no more is kept with the job."""
+    known = view.settled_body
+    if known is not None:
+        return known
+    body = orjson.dumps(description(view, now))
+    if now >= settled_at(view):
+        view.settle(body)
+    return body
+
+
+def settled_at(view: JobView) -> int:
+    """Return when nothing about a job changes any more unless somebody does something to it."""
+    ended = view.timeline.ended
+    return max(ended + max(view.job.plan.settle), pool_end(view.job, view.events, view.timeline))
 
 
 @cache

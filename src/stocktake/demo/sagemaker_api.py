@@ -12,12 +12,12 @@ from stocktake.demo.draws import draw
 from stocktake.demo.job_rules import check_create, check_update
 from stocktake.demo.jobs import RequestedJob
 from stocktake.demo.paging import decode_token, encode_token
-from stocktake.demo.render import description
+from stocktake.demo.render import described, description
 from stocktake.demo.state import Call, CloudState
 from stocktake.demo.tags import added_tags, as_list, tags_at
 
 Json = dict[str, Any]
-Handler = Callable[[CloudState, Call], Json]
+Handler = Callable[[CloudState, Call], Json | bytes]
 
 
 def create_training_job(state: CloudState, call: Call) -> Json:
@@ -35,15 +35,15 @@ def create_training_job(state: CloudState, call: Call) -> Json:
     return {"TrainingJobArn": view.arn}
 
 
-def describe_training_job(state: CloudState, call: Call) -> Json:
-    """Return all about a training job, except its tags."""
+def describe_training_job(state: CloudState, call: Call) -> bytes:
+    """Return all about a training job, except its tags, as JSON: kept bodies need not be written anew."""
     book = state.book(call.account, call.region, call.now)
     view = _job(book, call)
     if state.switches.vanish_rate and _vanishes(state, view, call.now):
         book.events_of(view.id).deleted_at = call.now
         book.forget(view.id)
         raise not_found()
-    return description(view, call.now)
+    return described(view, call.now)
 
 
 def _vanishes(state: CloudState, view: JobView, now: int) -> bool:
@@ -81,27 +81,36 @@ def update_training_job(state: CloudState, call: Call) -> Json:
     check_update(call.request)
     book = state.book(call.account, call.region, call.now)
     view = _job(book, call)
-    moment = view.at(call.now)
-    if "RemoteDebugConfig" in call.request and moment.secondary not in {"Downloading", "Training"}:
+    _check_profiler_update(view, call)
+    if "RemoteDebugConfig" in call.request and view.at(call.now).secondary not in {"Downloading", "Training"}:
         raise invalid("RemoteDebugConfig can be updated only when SecondaryStatus is Downloading or Training.")
-    profiler = "ProfilerConfig" in call.request or "ProfilerRuleConfigurations" in call.request
-    if profiler and moment.status != "InProgress":
-        raise invalid(f"The profiler of a training job in status {moment.status} can not be updated.")
     if "ResourceConfig" in call.request:
-        pool = view.warm_pool(call.now)
-        if pool is None or pool.status not in {"InUse", "Available"}:
-            raise invalid(
-                "ResourceConfig.KeepAlivePeriodInSeconds can be updated only while the warm pool is InUse or Available."
-            )
-    held = {
-        rule["RuleConfigurationName"] for rule in description(view, call.now).get("ProfilerRuleConfigurations") or ()
-    }
-    for rule in call.request.get("ProfilerRuleConfigurations") or ():
-        if rule["RuleConfigurationName"] in held:
-            raise invalid(f"RuleConfigurationName {rule['RuleConfigurationName']} must be unique.")
+        _check_pool_update(view, call)
+        book.note_pool(view.id)
     book.events_of(view.id).updates.append((call.now, call.request))
     book.forget(view.id)
     return {"TrainingJobArn": view.arn}
+
+
+def _check_profiler_update(view: JobView, call: Call) -> None:
+    rules = call.request.get("ProfilerRuleConfigurations") or ()
+    status = view.at(call.now).status
+    if (rules or "ProfilerConfig" in call.request) and status != "InProgress":
+        raise invalid(f"The profiler of a training job in status {status} can not be updated.")
+    configured = description(view, call.now).get("ProfilerRuleConfigurations") if rules else ()
+    held = {rule["RuleConfigurationName"] for rule in configured or ()}
+    for rule in rules:
+        if rule["RuleConfigurationName"] in held:
+            raise invalid(f"RuleConfigurationName {rule['RuleConfigurationName']} must be unique.")
+
+
+def _check_pool_update(view: JobView, call: Call) -> None:
+    member = "ResourceConfig.KeepAlivePeriodInSeconds"
+    if view.job.spot or (view.job.request.get("ResourceConfig") or {}).get("InstanceGroups"):
+        raise invalid(f"{member} is not supported with EnableManagedSpotTraining or InstanceGroups.")
+    pool = view.warm_pool(call.now)
+    if view.at(call.now).status != "InProgress" and (pool is None or pool.status != "Available"):
+        raise invalid(f"{member} can be updated only while the job is InProgress or its warm pool is Available.")
 
 
 def delete_training_job(state: CloudState, call: Call) -> Json:

@@ -49,7 +49,7 @@ class SearchIndex:
         seen, offset, expected = place or (now - lag_ms, 0, digest)
         if expected != digest:
             raise invalid("Invalid NextToken: it belongs to another search.")
-        found = self._found(book, request, seen, digest)
+        found = self._found(book, request, seen, digest, first=place is None)
         size = request.get("MaxResults") or 10
         page = found[offset : offset + size]
         answer: Json = {"Results": [{"TrainingJob": _record(book, number, seen)} for number in page]}
@@ -57,9 +57,9 @@ class SearchIndex:
             answer["NextToken"] = encode_token(seen, offset + size, digest)
         return answer
 
-    def _found(self, book: JobBook, request: Json, seen: int, digest: str) -> array[int]:
-        key = (book.arn_prefix, seen, digest, book.changes)
-        found = self._snapshots.get(key)
+    def _found(self, book: JobBook, request: Json, seen: int, digest: str, *, first: bool) -> array[int]:
+        key = (book.arn_prefix, seen, digest)
+        found = None if first else self._snapshots.get(key)
         if found is None:
             found = self._snapshots[key] = array("q", _matching(book, request, seen))
             while len(self._snapshots) > self._kept:
