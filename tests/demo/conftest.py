@@ -19,6 +19,9 @@ from stocktake.demo.server import SimulatedCloud
 ACCOUNT = "111122223333"
 
 
+_clients: dict[tuple[str, str, str, str], Any] = {}
+
+
 class Desk:
     """One caller's view of a cloud: boto3 clients, and shortcuts for what many tests do."""
 
@@ -29,14 +32,21 @@ class Desk:
         self.sagemaker = self.client("sagemaker")
 
     def client(self, service: str, **config: Any) -> Any:
-        settings: dict[str, Any] = {"retries": {"total_max_attempts": 1}, "parameter_validation": False} | config
-        return boto3.client(
-            service,
-            region_name=self.region,
-            endpoint_url=self.cloud.endpoint_url,
-            config=Config(**settings),
-            **self.cloud.credentials(self.account),
-        )
+        """Return a client; making one takes boto3 a tenth of a second, so those without a config are kept."""
+        key = (service, self.region, self.account, self.cloud.endpoint_url)
+        if config or key not in _clients:
+            settings: dict[str, Any] = {"retries": {"total_max_attempts": 1}, "parameter_validation": False} | config
+            client = boto3.client(
+                service,
+                region_name=self.region,
+                endpoint_url=self.cloud.endpoint_url,
+                config=Config(**settings),
+                **self.cloud.credentials(self.account),
+            )
+            if config:
+                return client
+            _clients[key] = client
+        return _clients[key]
 
     def raw(self, service: str, target: str, **request: Any) -> bytes:
         """Return the body of an answer as it came, called with JSON 1.1 and without boto3."""
@@ -107,11 +117,17 @@ def channel(name: str, uri: str = "s3://data/train/", **changes: Any) -> dict[st
     return {"ChannelName": name, "DataSource": source} | changes
 
 
-@pytest.fixture
-def desk() -> Iterator[Desk]:
-    """An empty cloud with a stopped clock."""
+@pytest.fixture(scope="session")
+def empty_cloud() -> Iterator[SimulatedCloud]:
     with SimulatedCloud(clock=VirtualClock(DEFAULT_START, 0)) as cloud:
-        yield Desk(cloud)
+        yield cloud
+
+
+@pytest.fixture
+def desk(empty_cloud: SimulatedCloud) -> Desk:
+    """An empty cloud with a stopped clock."""
+    empty_cloud.reset()
+    return Desk(empty_cloud)
 
 
 @pytest.fixture(scope="module")

@@ -91,6 +91,12 @@ class Application:
         answer = await self._answer(incoming)
         await self._send(answer, send, cut=self.faults.truncates(switches))
 
+    def restart(self, state: CloudState) -> None:
+        """Answer from another state; moto's part stays as it is."""
+        self.state = state
+        self.stats.reset()
+        self.faults = Faults()
+
     def close(self) -> None:
         """Let go of the thread that moto runs in."""
         self._threads.shutdown(wait=False, cancel_futures=True)

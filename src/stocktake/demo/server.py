@@ -41,6 +41,7 @@ class SimulatedCloud:
     ) -> None:
         start = from_ms(estate.start) if estate is not None else DEFAULT_START
         self._state = CloudState(estate, clock or VirtualClock(start), switches or Switches(), seed)
+        self._begun = (start, self._state.clock.factor)
         self._application = Application(self._state)
         self._port = port
         self._socket: socket.socket | None = None
@@ -105,6 +106,12 @@ class SimulatedCloud:
             "AWS_DEFAULT_REGION": region,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+
+    def reset(self) -> None:
+        """Begin anew: the estate as it was, the clock at its start, all switches off, nothing counted."""
+        old = self._state
+        self._state = CloudState(old.estate, VirtualClock(*self._begun), Switches(), old.seed)
+        self._application.restart(self._state)
 
     def start(self) -> SimulatedCloud:
         """Serve in a daemon thread; return once calls are answered."""
