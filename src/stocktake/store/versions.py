@@ -170,11 +170,12 @@ class ScopeVersions:
         """Note that these were read again and are unchanged: writes only where that says something new."""
         asked = pa.table({"id": pa.array(ids, pa.string()), "summary": pa.array(summaries, pa.uint64())})
         with self._registered(confirmed=asked), self._catalog.transaction() as connection:
+            settled = self._settled_sql("$server")
             run(
                 connection,
                 f"UPDATE {self._history} SET _settled = true WHERE {self._scope} AND NOT coalesce(_settled, false) "
-                f"AND _id IN (SELECT id FROM confirmed) AND {self._settled_sql('$server')}",
-                self._where() | {"server": _naive(server_time)},
+                f"AND _id IN (SELECT id FROM confirmed) AND {settled}",
+                self._where() | ({"server": _naive(server_time)} if "$server" in settled else {}),
             )
             run(
                 connection,

@@ -100,7 +100,9 @@ class ScopeWriter:
         suspicious = self._normalizer.sift([fetched.body for fetched in batch])
         for fetched, found in zip(batch, suspicious, strict=True):
             before = held.get(fetched.candidate.id)
-            tags = fetched.tags if fetched.tags is not None or before is None else before.tags
+            tags = fetched.tags
+            if tags is None and before is not None and self._type.tags_call is not None:
+                tags = before.tags
             # A bare hash of an answer with a secret in it would let a reader of the catalog test guesses.
             key = self._hash_key if found else b""
             yield _Row(fetched, tags, answer_fingerprint(fetched.body, tags, key), found)
