@@ -7,7 +7,7 @@ import itertools
 from typing import IO, TYPE_CHECKING
 
 from rich import box
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +17,8 @@ from stocktake.serve.cli.rows import is_number
 from stocktake.serve.cli.values import to_visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stocktake.query.result import Column, Result
 
 # A column of text is never made narrower than this to fit in others; numbers and times are never cut.
@@ -92,18 +94,24 @@ def _is_whole_or_nothing(sql_type: str) -> bool:
 
 
 def _print_table(console: Console, columns: tuple[Column, ...], cells: list[list[str]], widths: list[int]) -> None:
-    table = make_table()
-    for column, width in zip(columns, widths, strict=False):
-        table.add_column(
-            Text(to_visible(column.name)),
-            justify="right" if is_number(column.type) else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            width=width,
-        )
+    """Print rows in columns whose widths are known; rich's own tables take 45 µs for a cell."""
+    right = [is_number(column.type) for column in columns]
+
+    def line(row: Sequence[str]) -> str:
+        return (" " * _GAP).join(map(_fit, row, widths, right)).rstrip()
+
+    console.print(Text(line([to_visible(column.name) for column in columns])), style="bold", soft_wrap=True)
+    console.print(Text("─" * (sum(widths) + _GAP * (len(widths) - 1))), soft_wrap=True)
     for row in cells:
-        table.add_row(*(Text(cell) for cell in row[: len(widths)]))
-    console.print(table)
+        console.file.write(line(row) + "\n")
+
+
+def _fit(cell: str, width: int, right: bool) -> str:
+    """Return a cell cut or filled to its width."""
+    length = cell_len(cell)
+    if length > width:
+        return set_cell_size(cell, width - 1) + "…"
+    return " " * (width - length) + cell if right else cell + " " * (width - length)
 
 
 def _print_record(console: Console, columns: tuple[Column, ...], cells: list[str]) -> str:

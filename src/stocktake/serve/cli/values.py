@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ _OPTIONS = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
 _INT64 = range(-(2**63), 2**64)
 # What would move the cursor or start an escape sequence on a terminal, as visible signs (U+2400 and up).
 _VISIBLE = {code: chr(0x2400 + code) for code in range(32)} | {0x7F: "␡"} | dict.fromkeys(range(0x80, 0xA0), "�")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _VISIBLE |= {ord("\n"): "⏎", ord("\t"): " ", ord("\r"): ""}
 
 
@@ -65,7 +67,8 @@ def to_text(value: object) -> str:
 
 def to_visible(value: object) -> str:
     """Return a value as one line of text that is safe to print on a terminal."""
-    return to_text(value).translate(_VISIBLE)
+    text = to_text(value)
+    return text.translate(_VISIBLE) if _CONTROL.search(text) else text
 
 
 def iso_time(moment: datetime) -> str:
