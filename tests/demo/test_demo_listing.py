@@ -32,7 +32,9 @@ def five(desk: Any) -> Any:
 
 
 def test_a_summary_agrees_with_the_description(estate_desk: Any) -> None:
-    for line in estate_desk.sagemaker.list_training_jobs(MaxResults=100)["TrainingJobSummaries"]:
+    first = estate_desk.sagemaker.list_training_jobs(MaxResults=100)["TrainingJobSummaries"]
+    assert estate_desk.sagemaker.list_training_jobs(MaxResults=100)["TrainingJobSummaries"] == first
+    for line in first:
         full = estate_desk.describe(line["TrainingJobName"])
         assert line == {key: full[key] for key in line}
         assert ("TrainingEndTime" in line) == (line["TrainingJobStatus"] in {"Completed", "Failed", "Stopped"})

@@ -236,6 +236,23 @@ class JobBook:
         moment = self.view(number).at(now)
         return moment.status, moment.secondary, moment.modified
 
+    def ended_line(self, number: int, now: int) -> dict[str, object] | None:
+        """Return the list's line of a generated job that is known to have ended and keeps no pool; None for others."""
+        ended, unit = self._ended[number], self._units[number]
+        if not 0 < ended <= now or unit < 0 or unit in self._groups or number in self._events:
+            return None
+        secondary = _OUTCOMES[self._outcome[number]]
+        name = self._names[number]
+        return {
+            "TrainingJobName": name,
+            "TrainingJobArn": self.arn_prefix + name,
+            "CreationTime": self._created_by_id[number] / 1000,
+            "TrainingEndTime": ended / 1000,
+            "LastModifiedTime": ended / 1000,
+            "TrainingJobStatus": FINAL[secondary],
+            "SecondaryStatus": secondary,
+        }
+
     def name(self, number: int) -> str:
         """Return a job's name."""
         return self._names[number]

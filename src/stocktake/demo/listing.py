@@ -15,7 +15,7 @@ from stocktake.demo.render import summary
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stocktake.demo.book import JobBook, JobView
+    from stocktake.demo.book import JobBook
 
 Json = dict[str, Any]
 _FIRST, _LAST = -(1 << 62), 1 << 62
@@ -37,8 +37,8 @@ def list_training_jobs(book: JobBook, request: Json, now: int) -> Json:
             more = True
             break
         page.append(number)
-    views = [book.view(number) for number in page]
-    answer: Json = {"TrainingJobSummaries": [summary(view, now) for view in views if _passes(view, request, now)]}
+    lines = (book.ended_line(number, now) or summary(book.view(number), now) for number in page)
+    answer: Json = {"TrainingJobSummaries": [line for line in lines if _passes(line, request)]}
     if more:
         answer["NextToken"] = encode_token(*place_of(page[-1]))
     return answer
@@ -73,7 +73,7 @@ def _by_key(book: JobBook, request: Json, now: int, sort: str, *, descending: bo
     low, high = created_between(request)
 
     def key(number: int) -> list[Any]:
-        first = book.name(number) if sort == "Name" else book.view(number).at(now).status
+        first = book.name(number) if sort == "Name" else book.status(number, now)[0]
         return [first, book.created(number), number]
 
     keys = sorted((key(n) for n in book.window(low, min(high, now)) if book.exists(n, now)), reverse=descending)
@@ -83,23 +83,20 @@ def _by_key(book: JobBook, request: Json, now: int, sort: str, *, descending: bo
     return (k[2] for k in keys), key
 
 
-def _passes(view: JobView, request: Json, now: int) -> bool:
+def _passes(line: Json, request: Json) -> bool:
     contains = request.get("NameContains")
-    if contains and contains.lower() not in view.job.name.lower():
+    if contains and contains.lower() not in line["TrainingJobName"].lower():
         return False
-    moment = view.at(now)
     status = request.get("StatusEquals")
-    if status and moment.status != status:
+    if status and line["TrainingJobStatus"] != status:
         return False
     after, before = request.get("LastModifiedTimeAfter"), request.get("LastModifiedTimeBefore")
-    if after is not None and moment.modified < float(after) * 1000:
+    if after is not None and line["LastModifiedTime"] < float(after):
         return False
-    if before is not None and moment.modified > float(before) * 1000:
+    if before is not None and line["LastModifiedTime"] > float(before):
         return False
     pool = request.get("WarmPoolStatusEquals")
-    if pool:
-        held = view.warm_pool(now)
-        if held is None or held.status != pool:
-            return False
+    if pool and line.get("WarmPoolStatus", {}).get("Status") != pool:
+        return False
     plan = request.get("TrainingPlanArnEquals")
-    return not plan or view.job.training_plan == plan
+    return not plan or line.get("TrainingPlanArn") == plan
