@@ -5,16 +5,19 @@ from __future__ import annotations
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from itertools import pairwise
 from typing import Any
 
+import orjson
 import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stocktake.demo.api_errors import ApiError
 from stocktake.demo.archetypes import archetypes
 from stocktake.demo.clock import DEFAULT_START, VirtualClock, to_ms
 from stocktake.demo.estate import Estate
@@ -22,7 +25,8 @@ from stocktake.demo.instances import has_local_storage, prices
 from stocktake.demo.job_rules import check_create
 from stocktake.demo.model import check_request
 from stocktake.demo.render import description
-from stocktake.demo.state import CloudState
+from stocktake.demo.sagemaker_api import create_training_job, describe_training_job, stop_training_job
+from stocktake.demo.state import Call, CloudState
 from stocktake.demo.switches import Switches
 from stocktake.demo.tags import tags_at
 from stocktake.demo.timeline import FINAL
@@ -296,6 +300,67 @@ IMPOSSIBLE = (
 def test_no_job_is_impossible(check: Any) -> None:
     for job in some_jobs():
         assert list(check(job)) == [], job["TrainingJobArn"]
+
+
+@st.composite
+def odd_requests(draw: st.DrawFn) -> Job:
+    """Requests with limits, failures and interruptions in all combinations."""
+    spot = draw(st.booleans())
+    runtime = draw(st.sampled_from([1, 30, 200, 900, 86_400]))
+    retries = draw(st.integers(0, 3))
+    wishes = {
+        "SIMULATED_TRAINING_SECONDS": draw(st.none() | st.integers(1, 2000)),
+        "SIMULATED_PENDING_SECONDS": draw(st.none() | st.sampled_from([0, 10, 4000])),
+        "SIMULATED_INTERRUPTIONS": draw(st.none() | st.integers(0, 3)) if spot else None,
+        "SIMULATED_SERVER_ERRORS": draw(st.none() | st.integers(0, 4)) if retries else None,
+        "SIMULATED_FAILURE": draw(
+            st.sampled_from([None, None, "AlgorithmError", "ClientError", "CapacityError", "ClientError:Uploading"])
+        ),
+    }
+    condition = {"MaxRuntimeInSeconds": runtime}
+    if spot:
+        condition["MaxWaitTimeInSeconds"] = runtime + draw(st.integers(0, 3000))
+    if draw(st.booleans()):
+        condition["MaxPendingTimeInSeconds"] = 1800
+    resources: Job = {"InstanceType": "ml.g5.xlarge", "InstanceCount": 1}
+    if not spot:
+        resources["KeepAlivePeriodInSeconds"] = draw(st.sampled_from([0, 60, 3600]))
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://data/x/"}}
+    return {
+        "TrainingJobName": "odd",
+        "AlgorithmSpecification": {
+            "TrainingImage": "111122223333.dkr.ecr.us-east-1.amazonaws.com/x:v1",
+            "TrainingInputMode": draw(st.sampled_from(["File", "Pipe"])),
+            "MetricDefinitions": [{"Name": "loss", "Regex": "loss: ([0-9.]+)"}],
+        },
+        "RoleArn": "arn:aws:iam::111122223333:role/training",
+        "InputDataConfig": [{"ChannelName": "x", "DataSource": source}],
+        "OutputDataConfig": {"S3OutputPath": "s3://models/out"},
+        "ResourceConfig": resources,
+        "StoppingCondition": condition,
+        "EnableManagedSpotTraining": spot,
+        "Environment": {key: str(value) for key, value in wishes.items() if value is not None},
+    } | ({"RetryStrategy": {"MaximumRetryAttempts": retries}} if retries else {})
+
+
+@settings(max_examples=300, deadline=None)
+@given(odd_requests(), st.none() | st.integers(0, 7200), st.lists(st.integers(0, 20_000), max_size=4))
+def test_no_request_and_no_stop_makes_a_job_impossible(request_: Job, stopped: int | None, looks: list[int]) -> None:
+    state = CloudState(None, VirtualClock(DEFAULT_START, 0), Switches(), 5)
+
+    def call(request: Job, second: int) -> Call:
+        return Call("111122223333", "us-east-1", request, START + second * 1000)
+
+    create_training_job(state, call(check_request("sagemaker", "CreateTrainingJob", request_), 0))
+    name = {"TrainingJobName": "odd"}
+    if stopped is not None:
+        with suppress(ApiError):  # it had ended by then
+            stop_training_job(state, call(name, stopped))
+    for second in [*sorted(looks), 10_000_000]:
+        job = orjson.loads(describe_training_job(state, call(name, second)))
+        assert list(misfits(output_shape(), job)) == []
+        assert [fault for check in IMPOSSIBLE for fault in check(job)] == []
+    assert job["TrainingJobStatus"] in {"Completed", "Failed", "Stopped"}
 
 
 def test_reused_pools_go_to_a_job_that_matches_and_begins_in_time() -> None:

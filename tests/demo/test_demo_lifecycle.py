@@ -133,6 +133,28 @@ def test_server_errors_are_retried(desk: Any) -> None:
     assert_contiguous(done)
 
 
+def test_more_server_errors_than_retries_fail_the_job(desk: Any) -> None:
+    desk.create(Environment=steered(SIMULATED_SERVER_ERRORS="3"), RetryStrategy={"MaximumRetryAttempts": 2})
+    done = desk.finish()
+    assert done["FailureReason"].startswith("InternalServerError:")
+    assert desk.steps().count("Starting") == 3
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"SIMULATED_TRAINING_SECONDS": "long"}, "SIMULATED_TRAINING_SECONDS"),
+        ({"SIMULATED_PENDING_SECONDS": "-1"}, "SIMULATED_PENDING_SECONDS"),
+        ({"SIMULATED_INTERRUPTIONS": "1"}, "spot"),
+        ({"SIMULATED_FAILURE": "Nonsense"}, "Nonsense can not happen"),
+        ({"SIMULATED_FAILURE": "ClientError:Pending"}, "ClientError:Pending can not happen"),
+    ],
+)
+def test_a_fate_that_cannot_be_is_refused(desk: Any, environment: dict[str, str], named: str) -> None:
+    with pytest.raises(ClientError, match=f"ValidationException.*{named}"):
+        desk.create(Environment=environment)
+
+
 def test_a_stop_leaves_the_algorithm_at_most_120_seconds(desk: Any) -> None:
     desk.create()
     desk.until("Training")

@@ -14,7 +14,8 @@ from stocktake.demo.draws import Draws, draw
 from stocktake.demo.failures import possible_failures
 from stocktake.demo.instances import is_accelerated, scarcity
 from stocktake.demo.job_rules import DAY_SECONDS, instance_types
-from stocktake.demo.plan import MINUTE, SECOND, Attempt, Ending, Plan, Traits, draw_plan
+from stocktake.demo.plan import MINUTE, SECOND, Plan, Traits, draw_plan
+from stocktake.demo.steering import read_steering
 from stocktake.demo.timeline import FINAL, Limits, Timeline, lay_out
 
 Json = dict[str, Any]
@@ -249,38 +250,22 @@ def _requested_plan(request: Json, draws: Draws) -> Plan:
         "output": request["OutputDataConfig"]["S3OutputPath"],
         "role": request["RoleArn"],
     }
+    steering = read_steering(request)
     accelerated = any(is_accelerated(name) for name in types)
-    failures = possible_failures(downloads=copies, accelerated=accelerated, scarce=False, places=places)
-    environment = request.get("Environment") or {}
-    outcome = environment.get("SIMULATED_FAILURE")
     traits = Traits(
         spot=bool(request.get("EnableManagedSpotTraining")),
-        scarcity=0.0 if "SIMULATED_PENDING_SECONDS" in environment else max(map(scarcity, types), default=0.0),
+        scarcity=max(map(scarcity, types), default=0.0),
         nodes=config.get("InstanceCount") or 1,
         downloads=copies,
         training_median=12 * MINUTE,
         training_spread=0.3,
         download_median=1.5 * MINUTE,
         upload_median=30 * SECOND,
-        failure_rate=1.0 if outcome else 0.0,
-        retries=(request.get("RetryStrategy") or {}).get("MaximumRetryAttempts", 0),
+        failure_rate=1.0 if steering.failure else 0.0,
+        retries=steering.retries,
         checkpoints=bool(request.get("CheckpointConfig")),
-        failures=tuple(f for f in failures if outcome in {f.kind, f"{f.kind}:{f.phase}"}),
+        failures=steering.possible(
+            possible_failures(downloads=copies, accelerated=accelerated, scarce=False, places=places)
+        ),
     )
-    return _steered(draw_plan(traits, draws), environment)
-
-
-def _steered(plan: Plan, environment: dict[str, str]) -> Plan:
-    """Return the plan with what the request's environment says about it."""
-    training = environment.get("SIMULATED_TRAINING_SECONDS")
-    cuts = environment.get("SIMULATED_INTERRUPTIONS")
-    errors = environment.get("SIMULATED_SERVER_ERRORS")
-    attempts = plan.attempts
-    if training or cuts or errors:
-        last = attempts[-1]
-        length = int(training) * SECOND if training else last.training
-        early = [Attempt(last.starting, last.downloading, max(length // 2, SECOND), Ending.INTERRUPTED, 5 * MINUTE)]
-        retried = [Attempt(last.starting, last.downloading, max(length // 3, SECOND), Ending.RETRIED)]
-        attempts = (*early * int(cuts or 0), *retried * int(errors or 0), last._replace(training=length))
-    pending = environment.get("SIMULATED_PENDING_SECONDS")
-    return plan._replace(attempts=attempts, pending=int(pending) * SECOND if pending else plan.pending)
+    return steering.applied(draw_plan(traits, draws))

@@ -180,7 +180,7 @@ class _Course:
         """End the job as SIGTERM does: up to 120 s, and the model saved if the algorithm uses them to do so."""
         by_owner = self.limits.stopped_at <= self.time
         running = status in {"Downloading", "Training"}
-        if running or by_owner:
+        if running or by_owner or cause == "MaxRuntimeExceeded":
             self._add("Stopping", self.plan.stopping if running else min(self.plan.stopping, 8 * SECOND))
         if running and self.plan.saves:
             self._add("Uploading", self.plan.uploading)
