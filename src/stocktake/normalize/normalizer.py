@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import duckdb
+import orjson
 import pyarrow as pa
 
 from stocktake.normalize.compile import census, compile_type, inline_tags_sql, literal, provider_fields
-from stocktake.normalize.redact import is_secret_name, sifting_pattern, without_own_names
+from stocktake.normalize.places import redact_places, secret_places
+from stocktake.normalize.redact import Suspicion, is_secret_name, names_pattern, values_pattern, without_own_names
 from stocktake.normalize.repair import Misfit, UnreadableError, parse_document, repair, to_json
 
 if TYPE_CHECKING:
@@ -50,53 +52,77 @@ class Normalizer:
         self._kept = self._repairable_names()
         names = list(_member_names(self._fields))
         sensitive = frozenset(name for name, marked in names if marked and is_secret_name(name))
-        pattern = literal(sifting_pattern(sensitive))
+        named, formed = literal(names_pattern(sensitive)), literal(values_pattern())
         own_names_gone = without_own_names("t", {name for name, _ in names} - sensitive)
-        # The second look costs more, and only what the first one found gets it.
-        self._sift = (
-            f"SELECT CASE WHEN t IS NULL THEN true WHEN regexp_matches(t, {pattern}) "
-            f"THEN regexp_matches({own_names_gone}, {pattern}) ELSE false END FROM batch"
-        )
+        # One cheap look at everything; what it finds gets a closer one.
+        self._sift = f"""
+            SELECT CASE WHEN t IS NULL THEN {Suspicion.VALUES:d}
+                        WHEN NOT regexp_matches(t, {literal(f"{values_pattern()}|{names_pattern(sensitive)}")})
+                            THEN {Suspicion.NONE:d}
+                        WHEN regexp_matches(t, {formed}) THEN {Suspicion.VALUES:d}
+                        WHEN regexp_matches({own_names_gone}, {named}) THEN {Suspicion.NAMES:d}
+                        ELSE {Suspicion.NONE:d} END
+            FROM batch
+        """
+        self._places = secret_places(self._fields)
         self._statement = self._compile()
         self._connection = duckdb.connect()
         self._connection.execute("SET timezone = 'UTC'")
         # A batch is small; a second thread costs more CPU than it saves time.
         self._connection.execute("SET threads = 1")
+        self._connection.execute("SET preserve_insertion_order = true")  # rows come in the order of the batch
 
     def close(self) -> None:
         """Free the database in memory."""
         self._connection.close()
 
-    def sift(self, bodies: Sequence[bytes]) -> list[bool]:
-        """Say which answers may hold secrets, and so must go the exact way; also those that are not UTF-8."""
-        texts = [_decoded(body) for body in bodies]
-        batch = pa.table({"t": pa.array(texts, pa.string())})
+    def sift(self, bodies: Sequence[bytes]) -> list[Suspicion]:
+        """Say how much of each answer has to be looked at for secrets; all of those that are not UTF-8."""
+        batch = pa.table({"t": pa.array([_decoded(body) for body in bodies], pa.string())})
         self._connection.register("batch", batch)
-        return [bool(row[0]) for row in self._connection.execute(self._sift).fetchall()]
+        return [Suspicion(row[0]) for row in self._connection.execute(self._sift).fetchall()]
 
-    def normalize(self, bodies: Sequence[bytes], suspicious: Sequence[bool]) -> Normalized:
-        """Type a batch; `suspicious` comes from `sift`. Never raises for what an answer holds."""
+    def normalize(self, bodies: Sequence[bytes], suspicions: Sequence[Suspicion]) -> Normalized:
+        """Type a batch; `suspicions` come from `sift`. Never raises for what an answer holds."""
         result = Normalized(table=pa.table({}))
         unknown: dict[int, str] = {}
+        repaired: set[int] = set()
         texts: list[tuple[int, str]] = []
-        for row, body in enumerate(bodies):
-            text = self._repaired(row, body, result, unknown) if suspicious[row] else body.decode()
+        for row, (body, suspicion) in enumerate(zip(bodies, suspicions, strict=True)):
+            text = body.decode() if suspicion is Suspicion.NONE else None
+            if suspicion is Suspicion.NAMES:
+                text = self._redacted(body)
+            if text is None:
+                repaired.add(row)
+                text = self._repaired(row, body, result, unknown)
             if text is not None:
                 texts.append((row, text))
         table, not_whole = self._typed(texts)
         # What was repaired is as whole as it can be; what else is not whole is repaired now.
-        rest = [row for row in not_whole if not suspicious[row]]
-        mended = [
-            (row, text) for row in rest if (text := self._repaired(row, bodies[row], result, unknown)) is not None
-        ]
+        rest = set(not_whole) - repaired
         if rest:
-            keep = pa.array([i for i, row in enumerate(table[ROW].to_pylist()) if row not in set(rest)], pa.int64())
-            table = pa.concat_tables([table.take(keep), self._typed(mended)[0]]).sort_by(ROW)
+            mended = [(row, self._repaired(row, bodies[row], result, unknown)) for row in sorted(rest)]
+            keep = pa.array([i for i, row in enumerate(table[ROW].to_pylist()) if row not in rest], pa.int64())
+            again = self._typed([(row, text) for row, text in mended if text is not None])[0]
+            table = pa.concat_tables([table.take(keep), again]).sort_by(ROW)
         strange: list[str | None] = [None] * table.num_rows
         if unknown:
             strange = [unknown.get(int(str(row))) for row in table[ROW]]
         result.table = table.append_column(UNKNOWN, pa.array(strange, pa.string()))
         return result
+
+    def _redacted(self, body: bytes) -> str | None:
+        """Redact where names announce secrets; None where the answer has another shape than it should."""
+        try:
+            document = found = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return None
+        for member in self._path:
+            found = found.get(member) if isinstance(found, dict) else None
+        if not isinstance(found, dict):
+            return None
+        redact_places(found, self._places, self._redactor)
+        return orjson.dumps(document).decode()
 
     def _repaired(self, row: int, body: bytes, result: Normalized, unknown: dict[int, str]) -> str | None:
         """Go through one answer the exact way; return it clean, as the statement takes it, or None if it is none."""
@@ -149,7 +175,7 @@ class Normalizer:
             )
             SELECT {stored}, {ROW}{f", {INLINE_TAGS}" if tags else ""},
                    coalesce(json_type(resource) = 'OBJECT' AND {census("told")} = {census("raw")}, false) AS _whole
-            FROM told ORDER BY {ROW}
+            FROM told
         """
 
     def _repairable_names(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from enum import IntEnum
 
 # Names of keys whose values are secrets. Anchored at word ends, so that `max_tokens` and `tokenizer` stay readable.
 _NAME = (
@@ -39,10 +40,25 @@ _SIFT = (
 )
 
 
-def sifting_pattern(sensitive_names: frozenset[str] = frozenset()) -> str:
-    """Return a pattern (RE2) that is found in every answer that may hold something to redact."""
+class Suspicion(IntEnum):
+    """What sifting found in an answer, and so how much of it has to be looked at."""
+
+    NONE = 0
+    NAMES = 1
+    """A name that may announce a secret: entries of maps, free JSON and marked members are looked at."""
+    VALUES = 2
+    """The form of a secret, anywhere; or no text at all: everything is looked at."""
+
+
+def names_pattern(sensitive_names: frozenset[str] = frozenset()) -> str:
+    """Return a pattern (RE2) that is found wherever a name may announce a secret."""
     marked = "".join(f'|"{re.escape(name)}"' for name in sorted(sensitive_names))
-    return f"{_SIFT}|{_URL_WITH_LOGIN}|{_ISSUED}{marked}"
+    return f"{_SIFT}{marked}"
+
+
+def values_pattern() -> str:
+    """Return a pattern (RE2) that is found wherever something may have the form of a secret."""
+    return f"{_URL_WITH_LOGIN}|{_ISSUED}"
 
 
 def without_own_names(column: str, own_names: set[str]) -> str:

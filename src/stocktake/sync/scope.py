@@ -7,7 +7,7 @@ compared with what is held; what may have changed is read; what was read is writ
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import orjson
@@ -45,7 +45,8 @@ BATCH = 4_000
 _FLUSH_SECONDS = 1.0
 _TAGS_AT_ONCE = 100
 """Resources that one call of the tagging API tells the tags of."""
-_WORTH_A_BULK_CALL = 5
+WORTH_A_BULK_CALL = 5
+"""From that many resources on, one call for all their tags is worth making."""
 _FAILURES_IN_A_ROW = 20
 """After that many resources in a row that could not be read, the scope is given up."""
 _END = None
@@ -160,12 +161,13 @@ class ScopeRun:
         for group in batched(candidates, _TAGS_AT_ONCE):
             tags = await self._tags_in_bulk(group)
             for one in group:
-                await self._to_read.put(replace(one, tags=tags[one.id]) if one.id in tags else one)
+                one.tags = tags.get(one.id)
+                await self._to_read.put(one)
 
     async def _tags_in_bulk(self, group: tuple[Candidate, ...]) -> dict[str, tuple[str, ...]]:
         """Return the tags that one call tells of a group; for the others, their own calls are asked."""
         arns = [one.id for one in group if one.id.startswith("arn:")]
-        if self.reader.type.tags_call is None or len(arns) < _WORTH_A_BULK_CALL or self._no_bulk_tags:
+        if self.reader.type.tags_call is None or len(arns) < WORTH_A_BULK_CALL or self._no_bulk_tags:
             return {}
         try:
             return {arn: tag_texts(tags) for arn, tags in (await self.reader.fetch_tags_of(arns)).items()}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from stocktake.normalize.normalizer import Normalized, Normalizer
-    from stocktake.normalize.redact import Redactor
+    from stocktake.normalize.redact import Redactor, Suspicion
     from stocktake.resource_types.spec import ResourceType
     from stocktake.store.ledger import Coverage, Ledger
     from stocktake.store.versions import Held, ScopeVersions
@@ -41,7 +41,7 @@ class _Row:
     fetched: Fetched
     tags: tuple[str, ...] | None
     hash: int
-    suspicious: bool
+    suspicion: Suspicion
 
 
 class ScopeWriter:
@@ -97,15 +97,15 @@ class ScopeWriter:
         return self._redactor.raw(body.decode(errors="replace"))
 
     def _rows(self, batch: list[Fetched], held: dict[str, Held]) -> Iterator[_Row]:
-        suspicious = self._normalizer.sift([fetched.body for fetched in batch])
-        for fetched, found in zip(batch, suspicious, strict=True):
+        suspicions = self._normalizer.sift([fetched.body for fetched in batch])
+        for fetched, suspicion in zip(batch, suspicions, strict=True):
             before = held.get(fetched.candidate.id)
             tags = fetched.tags
             if tags is None and before is not None and self._type.tags_call is not None:
                 tags = before.tags
             # A bare hash of an answer with a secret in it would let a reader of the catalog test guesses.
-            key = self._hash_key if found else b""
-            yield _Row(fetched, tags, answer_fingerprint(fetched.body, tags, key), found)
+            key = self._hash_key if suspicion else b""
+            yield _Row(fetched, tags, answer_fingerprint(fetched.body, tags, key), suspicion)
 
     def _confirm(self, unchanged: list[Fetched], held: dict[str, Held]) -> None:
         self._coverage.unchanged += len(unchanged)
@@ -122,7 +122,7 @@ class ScopeWriter:
         return held[fetched.candidate.id].summary != fetched.candidate.summary
 
     def _keep(self, rows: list[_Row]) -> None:
-        result = self._normalizer.normalize([row.fetched.body for row in rows], [row.suspicious for row in rows])
+        result = self._normalizer.normalize([row.fetched.body for row in rows], [row.suspicion for row in rows])
         if result.table.num_rows:
             applied = self._versions.apply(self._with_own_columns(result, rows), self._ledger.moment(self._now()))
             self._coverage.new += applied.new
