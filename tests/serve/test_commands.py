@@ -183,6 +183,15 @@ def test_every_command_has_help(run: Any, command: str) -> None:
     assert run(command, "-h").stdout == result.stdout
 
 
+def test_the_shell_completes_types(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_STOCKTAKE_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "stocktake schema aws_sagemaker_trainingj")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    assert run().stdout == f"plain,{TYPE}\n"
+    monkeypatch.setenv("_STOCKTAKE_COMPLETE", "bash_source")
+    assert "complete" in run().stdout
+
+
 def test_the_version(run: Any) -> None:
     assert run("--version").stdout == f"stocktake {stocktake.__version__}\n"
 

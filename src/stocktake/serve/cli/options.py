@@ -56,3 +56,11 @@ def models_option(function: F) -> F:
         metavar="DIR",
         help="A botocore data folder to derive types from. Default: AWS_DATA_PATH, then the installed botocore.",
     )(function)
+
+
+def complete_type(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """Return the names of types that begin so, for the shell's completion."""
+    from stocktake.providers.aws.models import open_models
+    from stocktake.resource_types.registry import list_type_names
+
+    return [name for name in list_type_names(open_models(context.params.get("models"))) if name.startswith(incomplete)]

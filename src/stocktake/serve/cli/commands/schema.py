@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from stocktake.serve.cli.destination import Destination
-from stocktake.serve.cli.options import debug_option, models_option
+from stocktake.serve.cli.options import complete_type, debug_option, models_option
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @click.command("schema", short_help="Print a type's reference page, its JSON form, or its DDL.")
-@click.argument("type_name", metavar="TYPE")
+@click.argument("type_name", metavar="TYPE", shell_complete=complete_type)
 @click.option(
     "--format",
     "form",

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from stocktake.serve.cli.options import catalog_option, debug_option, models_option
+from stocktake.serve.cli.options import catalog_option, complete_type, debug_option, models_option
 from stocktake.serve.cli.readable import count
 
 if TYPE_CHECKING:
@@ -23,7 +23,12 @@ _KEPT = "what was committed before stays in the catalog; the same command goes o
 
 @click.command("sync", short_help="Read the cloud and bring the catalog up to date.")
 @click.option(
-    "--type", "types", multiple=True, metavar="TYPE", help="A type to sync; repeat for more. Default: all held."
+    "--type",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    shell_complete=complete_type,
+    help="A type to sync; repeat for more. Default: all held.",
 )
 @click.option(
     "--region", "regions", multiple=True, metavar="REGION", help="A region; repeat for more. Default: your own."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stocktake.serve.cli.destination import choose_destination, output_options
-from stocktake.serve.cli.options import debug_option, models_option
+from stocktake.serve.cli.options import complete_type, debug_option, models_option
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("types", short_help="List the types there are, or show how one is read.")
-@click.argument("type_name", metavar="[TYPE]", required=False)
+@click.argument("type_name", metavar="[TYPE]", required=False, shell_complete=complete_type)
 @click.option("--search", metavar="WORD", default="", help="List only types whose name contains this.")
 @output_options()
 @models_option
