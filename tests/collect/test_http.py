@@ -198,7 +198,7 @@ def test_other_answers() -> None:
         ("/reset", "reset"),
         ("/nothing", "reset"),
         ("/truncated", "truncated"),
-        ("/garbage", "not-http"),
+        ("/garbage", "not_http"),
         ("/hang", "timeout"),
     ],
 )
@@ -229,8 +229,8 @@ def unused_port() -> int:
     [
         ("http://127.0.0.1:{port}/", "refused"),
         ("http://no-such-host.invalid/", "dns"),
-        ("nonsense://x/", "bad-url"),
-        ("http://[::1/", "bad-url"),
+        ("nonsense://x/", "bad_url"),
+        ("http://[::1/", "bad_url"),
     ],
 )
 def test_an_endpoint_that_never_answered_is_unreachable(url: str, code: str) -> None:
@@ -350,7 +350,7 @@ def test_tls_is_verified_against_the_authorities_given(tmp_path: Path) -> None:
             for _ in range(3):
                 assert (await client.send(post(url, b"over TLS"))).body == b"over TLS"
             assert faulty.connections == 1
-        for bundle, code in [(None, "tls-untrusted"), (str(tmp_path / "absent.pem"), "tls-ca-bundle")]:
+        for bundle, code in [(None, "tls_untrusted"), (str(tmp_path / "absent.pem"), "tls_ca_bundle")]:
             async with HttpClient(ca_bundle=bundle) as client:
                 with pytest.raises(UnreachableError) as caught:
                     await client.send(get(url))

@@ -155,13 +155,13 @@ def test_not_found_is_gone_for_one_resource_and_a_failure_for_a_list(tried: Trie
 def test_a_refusal_concerns_one_resource(tried: Tried, reply: Any) -> None:
     with pytest.raises(DataError) as caught:
         tried(lambda *_: reply(error("ValidationException", "1 validation error detected"), status=400))
-    assert caught.value.code == "request-rejected"
+    assert caught.value.code == "request_rejected"
 
 
 def test_bad_parameters_never_leave_the_house(tried: Tried, reply: Any) -> None:
     with pytest.raises(DataError) as caught:
         tried(lambda *_: reply({}), ONE, "DescribeProcessingJob")
-    assert caught.value.code == "bad-parameters"
+    assert caught.value.code == "bad_parameters"
     assert tried.provider.calls == []
 
 
@@ -201,7 +201,7 @@ def test_throttled_without_end_gives_the_scope_up(scripted: Any, reply: Any) -> 
 
 @pytest.mark.parametrize(
     ("code", "ours"),
-    [("ExpiredTokenException", "expired-credentials"), ("UnrecognizedClientException", "refused-credentials")],
+    [("ExpiredTokenException", "expired_credentials"), ("UnrecognizedClientException", "refused_credentials")],
 )
 def test_refused_credentials_are_an_error_with_what_to_do(tried: Tried, reply: Any, code: str, ours: str) -> None:
     with pytest.raises(CredentialsError) as caught:
@@ -231,7 +231,7 @@ def test_keys_refused_in_one_region_only_mean_that_the_region_is_closed(tried: T
             lambda *_: reply(error("UnrecognizedClientException", "invalid"), status=400),
             before=lambda session: session.proven_regions.add("eu-west-1"),
         )
-    assert (caught.value.status, caught.value.code) == ("unsupported", "region-not-enabled")
+    assert (caught.value.status, caught.value.code) == ("unsupported", "region_not_enabled")
 
 
 def test_a_wrong_clock_is_corrected_once(tried: Tried, reply: Any) -> None:
@@ -244,14 +244,14 @@ def test_a_wrong_clock_is_corrected_once(tried: Tried, reply: Any) -> None:
     assert abs(tried.session.clock.offset_seconds - two_days) < 5
     with pytest.raises(CredentialsError) as caught:
         tried(lambda *_: reply(error("RequestTimeTooSkewed"), status=403))
-    assert caught.value.code == "clock-skew"
+    assert caught.value.code == "clock_skew"
 
 
 def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     with pytest.raises(CredentialsError) as caught:
         open_session(region="us-east-1")
-    assert caught.value.code == "no-credentials"
+    assert caught.value.code == "no_credentials"
     assert "AWS_ACCESS_KEY_ID" in caught.value.hint
 
 
@@ -278,7 +278,7 @@ def test_a_region_without_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER", "https://api.sagemaker.us-nowhere-1.invalid")
     with pytest.raises(ScopeError) as caught:
         asyncio.run(main())
-    assert (caught.value.status, caught.value.code) == ("unsupported", "no-endpoint")
+    assert (caught.value.status, caught.value.code) == ("unsupported", "no_endpoint")
 
 
 def test_unknown_service_profile_region_and_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,12 +287,12 @@ def test_unknown_service_profile_region_and_endpoint(tmp_path: Path, monkeypatch
     )
     with pytest.raises(UserError, match="wrok") as caught:
         open_session("wrok")
-    assert (caught.value.code, caught.value.hint) == ("unknown-profile", "Did you mean work?")
+    assert (caught.value.code, caught.value.hint) == ("unknown_profile", "Did you mean work?")
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert open_session("work").region == "eu-west-1"
     with pytest.raises(UserError, match="No region") as caught:
         open_session("home")
-    assert caught.value.code == "no-region"
+    assert caught.value.code == "no_region"
     monkeypatch.setenv("AWS_REGION", "us-west-2")
     session = open_session()
     assert session.region == "us-west-2"

@@ -72,7 +72,7 @@ def test_credentials_that_cannot_be_had(tmp_path: Path) -> None:
     for profile in ("sso", "program", "chain"):
         with pytest.raises(CredentialsError) as caught:
             asyncio.run(keys(profile))
-        assert caught.value.code == "credentials-unavailable"
+        assert caught.value.code == "credentials_unavailable"
         assert f"--profile {profile}" in caught.value.hint
 
 
@@ -91,7 +91,7 @@ def test_a_broken_configuration_file(tmp_path: Path) -> None:
     (tmp_path / "aws-config").write_text("no section\n")
     with pytest.raises(UserError) as caught:
         open_session()
-    assert caught.value.code == "bad-configuration"
+    assert caught.value.code == "bad_configuration"
 
 
 def test_no_source_without_credentials() -> None:

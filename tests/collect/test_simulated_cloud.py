@@ -137,7 +137,7 @@ def test_gaps_and_refusals_have_their_names(cloud: dict[str, Any], switched: Any
     switched(denied_actions=[], expired_accounts=["*"])
     with pytest.raises(CredentialsError) as expired:
         read_all(cloud)
-    assert expired.value.code == "expired-credentials"
+    assert expired.value.code == "expired_credentials"
 
 
 def test_jobs_deleted_meanwhile_are_gone(cloud: dict[str, Any], switched: Any, undisturbed: Read) -> None:

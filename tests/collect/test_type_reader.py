@@ -157,7 +157,7 @@ def test_a_token_that_comes_back_is_a_loop(reading: Any, reply: Any) -> None:
     answers = iter([{"NextToken": "1"}, {"NextToken": "2"}, {"NextToken": "1"}])
     with pytest.raises(ScopeError) as caught:
         reading(lambda *_: reply(next(answers)), pages)
-    assert (caught.value.status, caught.value.code) == ("failed", "pagination-loop")
+    assert (caught.value.status, caught.value.code) == ("failed", "pagination_loop")
     assert caught.value.where == f"{ACCOUNT}/us-east-1/aws_sagemaker_trainingjob"
 
 
@@ -176,7 +176,7 @@ def test_deleted_between_list_and_describe(reading: Any, reply: Any) -> None:
 def test_an_item_that_does_not_name_the_resource(reading: Any, reply: Any) -> None:
     with pytest.raises(DataError) as caught:
         reading(lambda *_: reply({}), lambda reader: reader.fetch_document({"Other": 1}))
-    assert caught.value.code == "unbound-parameter"
+    assert caught.value.code == "unbound_parameter"
 
 
 def test_tags_come_in_pages_and_may_be_bound_by_the_document(reading: Any, reply: Any) -> None:

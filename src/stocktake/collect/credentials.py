@@ -37,7 +37,7 @@ class CredentialSource:
         self._credentials: Any = _guarded(find, profile)
         if self._credentials is None:
             raise CredentialsError(
-                "No credentials were found.", code="no-credentials", hint=NO_CREDENTIALS_HINT, where=profile
+                "No credentials were found.", code="no_credentials", hint=NO_CREDENTIALS_HINT, where=profile
             )
         self._keys: Keys | None = None
         self._look_again_at = 0.0
@@ -83,7 +83,7 @@ def _guarded(what: Callable[[], T], profile: str) -> T:
     except (BotoCoreError, ClientError) as error:
         hint = f"Renew them, for example with `aws sso login{f' --profile {profile}' if profile else ''}`."
         raise CredentialsError(
-            f"The credentials cannot be had: {error}", code="credentials-unavailable", hint=hint, where=profile
+            f"The credentials cannot be had: {error}", code="credentials_unavailable", hint=hint, where=profile
         ) from error
 
 

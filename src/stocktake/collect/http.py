@@ -27,10 +27,10 @@ _NEVER_CONNECTED = {
     pycurl.E_COULDNT_RESOLVE_HOST: "dns",
     pycurl.E_COULDNT_CONNECT: "refused",
     pycurl.E_SSL_CONNECT_ERROR: "tls",
-    pycurl.E_PEER_FAILED_VERIFICATION: "tls-untrusted",
-    pycurl.E_SSL_CACERT_BADFILE: "tls-ca-bundle",
-    pycurl.E_UNSUPPORTED_PROTOCOL: "bad-url",
-    pycurl.E_URL_MALFORMAT: "bad-url",
+    pycurl.E_PEER_FAILED_VERIFICATION: "tls_untrusted",
+    pycurl.E_SSL_CACERT_BADFILE: "tls_ca_bundle",
+    pycurl.E_UNSUPPORTED_PROTOCOL: "bad_url",
+    pycurl.E_URL_MALFORMAT: "bad_url",
 }
 _BROKEN_OFF = {
     pycurl.E_OPERATION_TIMEDOUT: "timeout",
@@ -38,7 +38,7 @@ _BROKEN_OFF = {
     pycurl.E_GOT_NOTHING: "reset",
     pycurl.E_SEND_ERROR: "reset",
     pycurl.E_RECV_ERROR: "reset",
-    pycurl.E_FTP_WEIRD_SERVER_REPLY: "not-http",  # the name is historical: any protocol
+    pycurl.E_FTP_WEIRD_SERVER_REPLY: "not_http",  # the name is historical: any protocol
     pycurl.E_HTTP2: "reset",
 }
 _HINTS = {
@@ -46,9 +46,9 @@ _HINTS = {
     "refused": "Check that the endpoint is running and that its port is right.",
     "timeout": "Check the network, a firewall or the proxy settings.",
     "tls": "The endpoint may not speak TLS, or a proxy breaks it.",
-    "tls-untrusted": "If a proxy signs with its own authority, name its certificates in AWS_CA_BUNDLE.",
-    "tls-ca-bundle": "AWS_CA_BUNDLE, or ca_bundle in the profile, must name a readable file of certificates.",
-    "bad-url": "An endpoint is written http://host:port or https://host.",
+    "tls_untrusted": "If a proxy signs with its own authority, name its certificates in AWS_CA_BUNDLE.",
+    "tls_ca_bundle": "AWS_CA_BUNDLE, or ca_bundle in the profile, must name a readable file of certificates.",
+    "bad_url": "An endpoint is written http://host:port or https://host.",
 }
 
 
@@ -173,7 +173,7 @@ class HttpClient:
         except (pycurl.error, UnicodeError, ValueError, TypeError) as error:
             self._give_back_slot()
             raise UnreachableError(
-                f"The address {request.url!r} cannot be used: {error}", code="bad-url", hint=_HINTS["bad-url"]
+                f"The address {request.url!r} cannot be used: {error}", code="bad_url", hint=_HINTS["bad_url"]
             ) from error
         transfer = _Transfer(request, self._loop.create_future())
         handle.setopt(pycurl.WRITEFUNCTION, transfer.chunks.append)
@@ -367,9 +367,9 @@ class HttpClient:
     def _error(self, transfer: _Transfer, errno: int, message: str, *, connected: bool) -> StocktakeError:
         origin = _origin(transfer.request.url)
         code = _NEVER_CONNECTED.get(errno) or _BROKEN_OFF.get(errno, "transfer")
-        if connected and code == "bad-url":  # curl's word for an answer that is no HTTP as well
-            code = "not-http"
-        never = (errno in _NEVER_CONNECTED and code != "not-http") or (code == "timeout" and not connected)
+        if connected and code == "bad_url":  # curl's word for an answer that is no HTTP as well
+            code = "not_http"
+        never = (errno in _NEVER_CONNECTED and code != "not_http") or (code == "timeout" and not connected)
         what = f"{origin} does not answer: {message or code}"
         if never and origin not in self._answered:
             return UnreachableError(what, code=code, hint=_HINTS.get(code, ""), where=origin)

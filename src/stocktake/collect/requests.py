@@ -99,11 +99,11 @@ class RequestBuilder:
         except _CapturedError as captured:
             return captured.request
         except ParamValidationError as error:
-            raise DataError(f"{operation} cannot be called so: {error}", code="bad-parameters", where=where) from error
+            raise DataError(f"{operation} cannot be called so: {error}", code="bad_parameters", where=where) from error
         except BotoCoreError as error:
             raise ScopeError(
                 f"There is no endpoint for {operation}: {error}",
-                code="no-endpoint",
+                code="no_endpoint",
                 status="unsupported",
                 hint="The service may not exist in this region, or the profile's endpoint settings do not fit it.",
                 where=where,
@@ -220,7 +220,7 @@ def _style(version: object, *, service: str, region: str, sign_payload: bool, op
         return SigningStyle(service, region, hash_in_header=version == "s3v4", sign_payload=sign_payload)
     raise ScopeError(
         f"{operation} has to be signed as {version!r}, which Stocktake does not do.",
-        code="unsupported-signature",
+        code="unsupported_signature",
         status="unsupported",
         where=f"{service}/{region}/{operation}",
     )

@@ -174,7 +174,7 @@ class _Call:
     # -- transfer --------------------------------------------------------------------------------------------------
 
     async def _retry_transfer(self, error: TransferError | UnreachableError) -> None:
-        if error.code in {"bad-url", "tls-untrusted", "tls-ca-bundle"}:
+        if error.code in {"bad_url", "tls_untrusted", "tls_ca_bundle"}:
             raise error
         # A server that hangs is asked only once more: each time costs the whole timeout.
         if (error.code != "timeout" or not self._retries) and await self._may_retry():
@@ -186,7 +186,7 @@ class _Call:
         if isinstance(error, UnreachableError) and error.code == "dns":
             raise ScopeError(
                 f"{self._client.service} has no endpoint in {self._client.region}: {error.message}",
-                code="no-endpoint",
+                code="no_endpoint",
                 status="unsupported",
                 hint="The service does not exist in this region; leave the region out for it.",
                 where=self._where,
@@ -206,13 +206,13 @@ class _Call:
         if self._purpose.single_resource:
             self._raise_broken(message, body)
         raise ScopeError(
-            message, code="malformed-answer", status="failed", hint="The next sync tries again.", where=self._where
+            message, code="malformed_answer", status="failed", hint="The next sync tries again.", where=self._where
         )
 
     def _raise_broken(self, message: str, body: bytes) -> NoReturn:
         raise BrokenAnswerError(
             message,
-            code="broken-answer",
+            code="broken_answer",
             hint="The answer is kept aside, and the resource's last known state stays.",
             where=self._where,
             body=body,
@@ -270,7 +270,7 @@ class _Call:
                 )
             case Meaning.CLOCK_SKEW:
                 self._raise_credentials(
-                    f"The provider finds the request's time wrong: {said}", "clock-skew", "Set this machine's clock."
+                    f"The provider finds the request's time wrong: {said}", "clock_skew", "Set this machine's clock."
                 )
             case Meaning.CREDENTIALS:
                 self._raise_refused(error, said)
@@ -282,14 +282,14 @@ class _Call:
             case Meaning.REJECTED if self._purpose.single_resource:
                 raise DataError(
                     f"{self._operation} was refused for this one resource: {said}",
-                    code="request-rejected",
+                    code="request_rejected",
                     hint="Its last known state stays; the other resources are not concerned.",
                     where=self._where,
                 )
             case Meaning.TRANSIENT:
-                self._raise_scope(error, "provider-failed", "failed", "The next sync tries again.")
+                self._raise_scope(error, "provider_failed", "failed", "The next sync tries again.")
             case _:
-                self._raise_scope(error, "request-rejected", "failed", "The type's call plan may not fit this account.")
+                self._raise_scope(error, "request_rejected", "failed", "The type's call plan may not fit this account.")
 
     def _raise_refused(self, error: ProviderError, said: str) -> NoReturn:
         region = self._client.region
@@ -297,9 +297,9 @@ class _Call:
         if proven and region not in proven and not error.code.startswith(("Expired", "TokenRefresh")):
             # The same keys work elsewhere: so it is an opt-in region that the account has not opened.
             hint = f"Enable {region} for the account, or leave it out."
-            self._raise_scope(error, "region-not-enabled", "unsupported", hint)
+            self._raise_scope(error, "region_not_enabled", "unsupported", hint)
         expired = "xpired" in error.code or "expired" in error.message.lower()
-        code = "expired-credentials" if expired else "refused-credentials"
+        code = "expired_credentials" if expired else "refused_credentials"
         self._raise_credentials(f"The provider refuses the credentials: {said}", code, self._session.renewal_hint)
 
     def _raise_credentials(self, message: str, code: str, hint: str) -> NoReturn:

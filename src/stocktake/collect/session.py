@@ -125,14 +125,14 @@ class Session:
             return self._botocore.create_client(service, region_name=region, endpoint_url=self.endpoint_url)
         except UnknownServiceError as error:
             raise UserError(
-                f"The models know no service {service!r}.", code="unknown-service", hint="Update botocore."
+                f"The models know no service {service!r}.", code="unknown_service", hint="Update botocore."
             ) from error
         except ValueError as error:
             raise UserError(
-                str(error), code="bad-url", hint="An endpoint is written http://host:port or https://host."
+                str(error), code="bad_url", hint="An endpoint is written http://host:port or https://host."
             ) from error
         except BotoCoreError as error:
-            raise UserError(str(error), code="bad-configuration", where=self.profile) from error
+            raise UserError(str(error), code="bad_configuration", where=self.profile) from error
 
     async def fetch_caller_identity(self) -> CallerIdentity:
         """Ask the provider whose credentials these are.
@@ -166,11 +166,11 @@ def open_session(
     except ProfileNotFound as error:
         raise _unknown_profile(error, botocore_session) from error
     except (ConfigParseError, NoRegionError) as error:
-        raise UserError(str(error), code="bad-configuration", hint="Correct the AWS configuration file.") from error
+        raise UserError(str(error), code="bad_configuration", hint="Correct the AWS configuration file.") from error
     if not found:
         raise UserError(
             "No region is set.",
-            code="no-region",
+            code="no_region",
             hint="Give --region, or set AWS_REGION or AWS_DEFAULT_REGION, or a region in the profile.",
             where=profile or "",
         )
@@ -198,7 +198,7 @@ def _unknown_profile(error: ProfileNotFound, session: Any) -> UserError:  # noqa
     wanted = str(session.profile)
     near = get_close_matches(wanted, names, n=3) or sorted(names)[:5]
     hint = f"Did you mean {', '.join(near)}?" if near else "There are no profiles: run `aws configure`."
-    return UserError(str(error), code="unknown-profile", hint=hint, where=wanted)
+    return UserError(str(error), code="unknown_profile", hint=hint, where=wanted)
 
 
 def _ca_bundle(session: Any) -> str | None:  # noqa: ANN401 - botocore has no types

@@ -20,7 +20,7 @@ class Meaning(StrEnum):
 
     THROTTLED = "throttled"
     TRANSIENT = "transient"
-    CLOCK_SKEW = "clock-skew"
+    CLOCK_SKEW = "clock_skew"
     CREDENTIALS = "credentials"
     DENIED = "denied"
     UNSUPPORTED = "unsupported"

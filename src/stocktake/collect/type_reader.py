@@ -153,7 +153,7 @@ class TypeReader:
         if mark in tokens:
             raise ScopeError(
                 f"{operation} gave the same continuation twice: a pagination loop.",
-                code="pagination-loop",
+                code="pagination_loop",
                 status="failed",
                 hint="The scope keeps its last known state; the next sync tries again.",
                 where=self._where,
@@ -166,7 +166,7 @@ class TypeReader:
         except orjson.JSONDecodeError as error:
             raise ScopeError(
                 f"{operation} answered with a body that is not JSON: {error}",
-                code="malformed-answer",
+                code="malformed_answer",
                 status="failed",
                 hint="The scope keeps its last known state; the next sync tries again.",
                 where=self._where,
@@ -186,7 +186,7 @@ class TypeReader:
             if value is None:
                 raise DataError(
                     f"{operation} needs {member}, which the item does not have at {'.'.join(path) or 'its root'}.",
-                    code="unbound-parameter",
+                    code="unbound_parameter",
                     where=self._where,
                 )
             params[member] = [value] if self._takes_list(operation, member) and not isinstance(value, list) else value

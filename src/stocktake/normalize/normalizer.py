@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 ROW = "_row"
 UNKNOWN = "_unknown"
 INLINE_TAGS = "_inline_tags"
+_ROWS_AT_ONCE = 2_048
 
 
 @dataclass(slots=True)
@@ -146,7 +148,13 @@ class Normalizer:
             {ROW: pa.array([row for row, _ in texts], pa.int64()), "t": pa.array([t for _, t in texts], pa.string())}
         )
         self._connection.register("batch", batch)
-        table = self._connection.sql(self._statement).to_arrow_table()
+        # Not as a relation: that would plan the statement twice, which costs more than a small batch.
+        with warnings.catch_warnings():
+            # It says that this copies the rows once more, which costs less than a second plan.
+            warnings.simplefilter("ignore", UserWarning)
+            reader = self._connection.execute(self._statement).to_arrow_reader(_ROWS_AT_ONCE)
+        assert reader is not None  # noqa: S101 - a SELECT always has one
+        table = reader.read_all()
         whole = table["_whole"].to_pylist()
         table = table.drop_columns(["_whole"])
         if all(whole):

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 CHUNK = 2_000
 """List items compared with the catalog at once."""
-BATCH = 4_000
+BATCH = 2_000
 """Answers written at once."""
 _FLUSH_SECONDS = 1.0
 _TAGS_AT_ONCE = 100

@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from stocktake.collect.answers import Scope
 from stocktake.collect.session import CollectSettings, open_session
@@ -27,6 +27,8 @@ from stocktake.sync.scope import ScopeRun
 from stocktake.sync.writer import ScopeWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stocktake.collect.session import CallerIdentity, Session
     from stocktake.core.clock import Clock
     from stocktake.core.progress import Progress
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from stocktake.sync.request import SyncRequest
 
 _SCOPES_AT_ONCE = 8
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,8 @@ class _Sweep:
             types = self._load_types(self._request.types)
             accounts = [await self._open_account(stack, profile) for profile in self._request.profiles]
             catalog = open_catalog(self._request.catalog, wait_seconds=self._request.lock_wait_seconds)
-            stack.callback(catalog.close)
+            # After whatever is under way there: an interrupt may come in the middle of a statement.
+            stack.push_async_callback(self._in_catalog, catalog.close)
             types = types or self._load_types(_held_types(catalog))
             for resource_type in types:
                 ensure_tables(catalog, resource_type, self._clock.now())
@@ -84,13 +88,17 @@ class _Sweep:
                 await self._run_scopes(catalog, ledger, scopes, report)
             except BaseException:
                 # The catalog itself may be what failed; then the next sweep marks this one as interrupted.
+                calls = sum(scope.calls for scope in report.scopes)
                 with suppress(StocktakeError):
-                    ledger.finish("failed", sum(scope.calls for scope in report.scopes), self._clock.now())
+                    await self._in_catalog(ledger.finish, "failed", calls, self._clock.now())
                 raise
             report.seconds = time.monotonic() - started
             report.calls = sum(scope.calls for scope in report.scopes)
-            ledger.finish(report.status, report.calls, self._clock.now())
+            await self._in_catalog(ledger.finish, report.status, report.calls, self._clock.now())
         return report
+
+    async def _in_catalog(self, function: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
 
     def _load_types(self, names: tuple[str, ...]) -> list[ResourceType]:
         models = open_models(self._request.models)
@@ -139,12 +147,11 @@ class _Sweep:
         redaction_key: bytes,
         under_way: asyncio.Semaphore,
     ) -> Coverage:
-        loop = asyncio.get_running_loop()
         coverage = Coverage(scope.account_id, scope.region, scope.type_name, self._clock.now())
         redactor = Redactor(redaction_key)
         normalizer = Normalizer(resource_type, redactor)
-        versions = await loop.run_in_executor(
-            self._executor, ScopeVersions, catalog, resource_type, scope.account_id, scope.region, ledger.sweep_id
+        versions = await self._in_catalog(
+            ScopeVersions, catalog, resource_type, scope.account_id, scope.region, ledger.sweep_id
         )
         try:
             await ScopeRun(
@@ -161,10 +168,10 @@ class _Sweep:
                 now=lambda: ledger.moment(self._clock.now()),
                 progress=self._progress,
             ).run()
-            await loop.run_in_executor(self._executor, ledger.write_coverage, coverage)
+            await self._in_catalog(ledger.write_coverage, coverage)
         finally:
-            await loop.run_in_executor(self._executor, versions.close)
-            normalizer.close()
+            await self._in_catalog(versions.close)
+            await self._in_catalog(normalizer.close)
         return coverage
 
 

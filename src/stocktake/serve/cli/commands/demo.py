@@ -2,14 +2,158 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING
+
 import click
 
-from stocktake.core.errors import FatalError
-from stocktake.serve.cli.options import debug_option
+from stocktake.core.errors import UserError
+from stocktake.serve.cli.options import catalog_option, debug_option
+from stocktake.serve.cli.readable import count
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from stocktake.serve.cli.invocation import Invocation
+    from stocktake.sync import SyncReport, SyncRequest
+
+_TYPE = "aws_sagemaker_trainingjob"
+_REGIONS = ("us-east-1", "eu-west-1")
+_HOURS_BETWEEN = 3
+_FILE = "demo.duckdb"
+_KEPT = "the demo's catalog is a file of its own; yours was not touched"
 
 
 @click.command("demo", short_help="Try it all on a simulated cloud, without an account.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 1_000_000),
+    default=5_000,
+    show_default=True,
+    help="How many training jobs to begin with.",
+)
+@click.option("--accounts", type=click.IntRange(1, 20), default=2, show_default=True, help="In how many accounts.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, 100_000),
+    default=60.0,
+    show_default=True,
+    help="Virtual seconds that pass in a second; 0 stands still.",
+)
+@click.option("--serve", is_flag=True, help="Only serve the simulated cloud, until Ctrl-C, for clients of your own.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="The port to serve on. Default: a free one.")
+@catalog_option
 @debug_option
-def command() -> None:
-    """Try it all on a simulated cloud, without an account."""
-    raise FatalError("The demo is not built yet", code="demo_missing", hint="Use `stocktake sync` meanwhile.")
+@click.pass_obj
+def command(invocation: Invocation, jobs: int, accounts: int, speed: float, port: int, *, serve: bool) -> int:
+    """Try it all on a simulated cloud, without an account.
+
+    Starts a cloud on this machine with thousands of training jobs, syncs them while some still run, lets three hours
+    pass, syncs again, and answers five questions from the catalog. Prices in it are invented. The catalog is a file of
+    its own, made anew each time: `demo.duckdb` beside your own, or what --catalog names.
+    """
+    if serve:
+        _serve(jobs, accounts, speed, port)
+        return 0
+    settings = invocation.settings()
+    invocation.kept = _KEPT
+    catalog = settings.catalog if invocation.catalog else settings.catalog.with_name(_FILE)
+    return _tour(catalog, jobs, accounts, speed, port)
+
+
+def _tour(catalog: Path, jobs: int, accounts: int, speed: float, port: int) -> int:
+    from stocktake.serve.cli.simulation import profiles, simulated_cloud
+    from stocktake.serve.cli.tables import make_console
+    from stocktake.sync import SyncRequest
+
+    console = make_console(sys.stdout, on_terminal=sys.stdout.isatty())
+    _begin_anew(catalog)
+    with simulated_cloud(jobs, accounts, _REGIONS, speed, port) as cloud:
+        console.print(
+            f"A simulated cloud runs at {cloud.endpoint_url}: {count(jobs, 'training job')} in "
+            f"{count(accounts, 'account')} and {len(_REGIONS)} regions, {speed:g} virtual seconds a second.\n",
+            soft_wrap=True,
+        )
+        with profiles(cloud.accounts) as names:
+            request = SyncRequest(
+                catalog=catalog, types=(_TYPE,), regions=_REGIONS, profiles=names, endpoint_url=cloud.endpoint_url
+            )
+            first = _sync(console, "First sync: everything is new.", request)
+            cloud.clock.advance(_HOURS_BETWEEN * 3600)
+            second = _sync(console, f"\nSecond sync, {_HOURS_BETWEEN} virtual hours later: what changed.", request)
+    console.print(
+        f"\nThe first sync took {count(first.calls, 'call')}, the second {second.calls:,} for what changed.\n",
+        style="bold",
+    )
+    _answer(console, catalog)
+    console.print(
+        f"\nAsk it yourself:\n  stocktake query --catalog {catalog} 'SUMMARIZE {_TYPE}'\n"
+        f"  stocktake status --catalog {catalog}",
+        soft_wrap=True,
+    )
+    return max(first.exit_code, second.exit_code)
+
+
+def _sync(console: Console, title: str, request: SyncRequest) -> SyncReport:
+    from stocktake.serve.cli.commands.sync import print_report
+    from stocktake.serve.cli.progress import LineProgress, LiveProgress
+    from stocktake.sync import run_sync
+
+    console.print(title, style="bold")
+    with LiveProgress(sys.stderr) if sys.stderr.isatty() else LineProgress(sys.stderr) as progress:
+        report = run_sync(request, progress)
+    print_report(report, sys.stdout, on_terminal=sys.stdout.isatty())
+    return report
+
+
+def _answer(console: Console, catalog: Path) -> None:
+    from stocktake.demo.questions import read_questions
+    from stocktake.query.connection import open_reading
+    from stocktake.query.runner import run_query
+    from stocktake.serve.cli.destination import Destination
+    from stocktake.serve.cli.rows import write_rows
+
+    for number, question in enumerate(read_questions(), start=1):
+        console.print(f"\n{number}. {question.title}", style="bold")
+        console.print(question.note, style="dim", soft_wrap=True)
+        sys.stdout.flush()
+        with open_reading(catalog) as opened:
+            write_rows(run_query(opened, question.sql), Destination("table"))
+
+
+def _serve(jobs: int, accounts: int, speed: float, port: int) -> None:
+    from stocktake.serve.cli.simulation import free_port, needing_the_extra
+
+    with needing_the_extra():
+        from stocktake.demo.estate import Estate
+        from stocktake.demo.server import SimulatedCloud, serve
+
+    def ready(cloud: SimulatedCloud) -> None:
+        click.echo(f"A simulated cloud runs at {cloud.endpoint_url} until Ctrl-C. For any AWS client:")
+        for name, value in cloud.environment().items():
+            click.echo(f"  export {name}={value}")
+        click.echo(f"Then: stocktake sync --endpoint-url {cloud.endpoint_url} --type {_TYPE}")
+
+    with free_port(port):
+        serve(Estate(jobs, accounts, _REGIONS), port=port, speed=speed, ready=ready)
+
+
+def _begin_anew(catalog: Path) -> None:
+    """Remove what an earlier tour left; anything else at that place is not ours to remove."""
+    if not catalog.exists():
+        return
+    from stocktake.store.catalog import open_catalog
+
+    with open_catalog(catalog, read_only=True):
+        pass  # it is a catalog, and nobody else has it open
+    if catalog.name != _FILE:
+        raise UserError(
+            f"{catalog} exists, and the demo would replace it",
+            code="catalog_exists",
+            hint="Remove the file, or name another one with --catalog.",
+            where=str(catalog),
+        )
+    for file in (catalog, catalog.with_name(catalog.name + ".wal")):
+        file.unlink(missing_ok=True)

@@ -1,0 +1,120 @@
+"""Measure speed and memory, peers in the same run, and print the tables: `make bench`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).parent
+ACCOUNT_ARGUMENTS = ["--accounts", "1", "--regions", "us-east-1", "--speed", "0"]
+
+
+class Cloud:
+    """The simulated cloud as a process of its own, so that its CPU is not counted with a client's."""
+
+    def __init__(self, jobs: int) -> None:
+        arguments = [sys.executable, "-m", "stocktake.demo", "--jobs", str(jobs), *ACCOUNT_ARGUMENTS]
+        self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+        told = json.loads(self._process.stdout.readline() if self._process.stdout else "")
+        self.environment: dict[str, str] = told["environment"]
+
+    def __enter__(self) -> dict[str, str]:
+        return self.environment
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+def measure(client: str, environment: dict[str, str], *arguments: str) -> dict[str, Any]:
+    """Run a client as a process of its own; it prints what it measured of itself as one line of JSON."""
+    command = [sys.executable, str(HERE / "clients.py"), client, *arguments]
+    output = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=True).stdout
+    result: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return result
+
+
+def collecting(jobs: int, rounds: int, console: Console) -> None:
+    """CPU of list + describe + tags to typed rows in a file, for every training job of an account."""
+    table = Table(title=f"{jobs:,} training jobs to typed rows: list + describe + tags (best of {rounds})")
+    for name in ("client", "calls", "CPU µs/job", "of which start-up", "wall s", "peak MB", "boto3's CPU : its"):
+        table.add_column(name, justify="left" if name == "client" else "right")
+    best: dict[str, dict[str, Any]] = {}
+    with Cloud(jobs) as environment, tempfile.TemporaryDirectory() as folder:
+        for turn in range(rounds):
+            # In turns, so that a noisy minute falls on all.
+            for client in ("boto3", "stocktake-own-tags", "stocktake"):
+                path = str(Path(folder) / f"{client}-{turn}.duckdb")
+                found = measure(client, environment, path)
+                if client not in best or found["cpu_seconds"] < best[client]["cpu_seconds"]:
+                    best[client] = found | {"path": path}
+        again = measure("stocktake", environment, best["stocktake"]["path"])
+        size = Path(best["stocktake"]["path"]).stat().st_size
+    words = {
+        "boto3": "boto3, 16 threads, to Arrow, to DuckDB",
+        "stocktake-own-tags": "stocktake, one tags call a job as boto3",
+        "stocktake": "stocktake, tags of 100 jobs a call",
+    }
+    for client, found in best.items():
+        ratio = best["boto3"]["cpu_seconds"] / found["cpu_seconds"]
+        table.add_row(words[client], *_cells(found, jobs), f"{ratio:.1f}")
+    ratio = best["boto3"]["cpu_seconds"] / again["cpu_seconds"]
+    table.add_row("stocktake, second sync", *_cells(again, jobs), f"{ratio:.1f}")
+    console.print(table)
+    rows = {client: found["rows"] for client, found in best.items()}
+    console.print(f"rows: {rows}; catalog: {size / jobs:,.0f} bytes a job\n")
+
+
+def _cells(found: dict[str, Any], jobs: int) -> list[str]:
+    return [
+        f"{found['calls']:,}",
+        f"{found['cpu_seconds'] / jobs * 1e6:,.0f}",
+        f"{found['start_cpu_seconds'] / jobs * 1e6:,.0f}",
+        f"{found['wall_seconds']:.1f}",
+        f"{found['peak_mb']:,.0f}",
+    ]
+
+
+def starting(console: Console) -> None:
+    """CPU of what a user waits for first."""
+    table = Table(title="Start-up CPU (best of 5)")
+    for name in ("what", "CPU ms"):
+        table.add_column(name, justify="left" if name == "what" else "right")
+    for what, code in {
+        "python itself": "pass",
+        "load aws_sagemaker_trainingjob from its model": "from stocktake.resource_types.registry import load_type\n"
+        "from stocktake.providers.aws.models import open_models\nload_type('aws_sagemaker_trainingjob', open_models())",
+        "stocktake --version": "import sys; sys.argv = ['stocktake', '--version']\nfrom stocktake.serve.cli import main\nmain()",
+    }.items():
+        timed = (
+            f"import time, atexit, sys\natexit.register(lambda: print(time.process_time(), file=sys.stderr))\n{code}"
+        )
+        runs = [
+            subprocess.run([sys.executable, "-c", timed], capture_output=True, text=True, check=True) for _ in range(5)
+        ]
+        table.add_row(what, f"{min(float(run.stderr.split()[-1]) for run in runs) * 1e3:,.0f}")
+    console.print(table)
+
+
+def main() -> None:
+    """Run all benchmarks."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=10_000, help="training jobs in the simulated account")
+    parser.add_argument("--rounds", type=int, default=2, help="the best of so many is shown")
+    given = parser.parse_args()
+    console = Console(width=130)
+    starting(console)
+    collecting(given.jobs, given.rounds, console)
+
+
+if __name__ == "__main__":
+    main()
