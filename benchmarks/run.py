@@ -93,7 +93,8 @@ def starting(console: Console) -> None:
         "python itself": "pass",
         "load aws_sagemaker_trainingjob from its model": "from stocktake.resource_types.registry import load_type\n"
         "from stocktake.providers.aws.models import open_models\nload_type('aws_sagemaker_trainingjob', open_models())",
-        "stocktake --version": "import sys; sys.argv = ['stocktake', '--version']\nfrom stocktake.serve.cli import main\nmain()",
+        "stocktake --version": "import sys; sys.argv = ['stocktake', '--version']\n"
+        "from stocktake.serve.cli import main\nmain()",
     }.items():
         timed = (
             f"import time, atexit, sys\natexit.register(lambda: print(time.process_time(), file=sys.stderr))\n{code}"

@@ -47,7 +47,7 @@ def needing_the_extra() -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise UserError(
             f"The simulated cloud needs the package {error.name}, which is not installed",
-            code="demo_not_installed",
+            code="demo_extra_missing",
             hint="Install it with `pip install 'stocktake[demo]'`.",
         ) from error
 
