@@ -8,7 +8,7 @@ REFERENCE := .cache/botocore-reference
 C7N := .cache/c7n
 UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 
-.PHONY: help setup demo test check bench lock format docs clean
+.PHONY: help setup demo test check bench lock generate format docs clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -52,6 +52,9 @@ bench: setup ## measure speed and memory, peers in the same run
 lock: ## renew the hashed requirement files
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --all-extras --group dev pyproject.toml -o requirements/dev.txt
 	for one in reference-models c7n; do $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-deps requirements/$$one.in -o requirements/$$one.txt; done
+
+generate: setup ## make the generated index of types again
+	$(BIN)/python -m stocktake.resource_types.generate
 
 format: setup ## format and fix what can be fixed
 	$(BIN)/ruff format

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import botocore
 import pytest
+import requests
 from moto.server import ThreadedMotoServer
 
 from stocktake.providers.aws.models import open_models
@@ -33,6 +34,7 @@ def endpoint() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
+    requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10)  # one state for all tests of this process
     server.stop()
 
 

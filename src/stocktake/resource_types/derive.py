@@ -1,24 +1,30 @@
-"""A resource type from a service's model and a noun, by general rules only."""
+"""Resource types from a service's model, by general rules only."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from stocktake.resource_types.describe_calls import derive_describe
+from stocktake.resource_types.facts import NO_FACTS, NounFacts
 from stocktake.resource_types.iam import arn_service
 from stocktake.resource_types.identity import derive_identity, is_identified
 from stocktake.resource_types.life_cycle import derive_life_cycle
-from stocktake.resource_types.list_calls import derive_list_call, is_pageable, list_candidates
+from stocktake.resource_types.list_calls import derive_list_call, is_pageable, list_candidates, listing_shapes
 from stocktake.resource_types.members import plain
 from stocktake.resource_types.nouns import Vocabulary
+from stocktake.resource_types.parents import Resolved, find_parent
 from stocktake.resource_types.schema import field_name, structure_fields
 from stocktake.resource_types.shapes import is_structure
 from stocktake.resource_types.spec import Field, Kind, ResourceType, ValueType
-from stocktake.resource_types.tags_calls import derive_tags_call, inline_tags
+from stocktake.resource_types.tags_calls import Listed, derive_tags_call, inline_tags
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from stocktake.providers.aws.models import ServiceModel
+    from stocktake.resource_types.facts import Facts
     from stocktake.resource_types.list_calls import ListCandidate
+    from stocktake.resource_types.spec import Identity, ParentCall
 
 _PROVIDER = "aws"
 
@@ -28,47 +34,95 @@ def type_name(service: str, noun: str) -> str:
     return f"{_PROVIDER}_{plain(service)}_{plain(noun)}"
 
 
-def derive_types(model: ServiceModel) -> dict[str, ResourceType]:
-    """Return all types of a service that can be read at top level, by name."""
-    types = {}
-    for candidates in nouns(model).values():
-        derived = _first_type(model, candidates)
-        if derived is not None:
-            types[derived.name] = derived
-    return types
+def derive_types(model: ServiceModel, facts: Facts = NO_FACTS) -> dict[str, ResourceType]:
+    """Return all types of a service by name: those that nothing is above, then those under them, level by level."""
+    return {one.type.name: one.type for one in _Service(model, facts).resolve().values()}
 
 
-def nouns(model: ServiceModel) -> dict[str, list[ListCandidate]]:
-    """Return the nouns that the service lists and that somebody makes or describes, best list operation first."""
-    vocabulary = Vocabulary(model.operations)
-    found: dict[str, list[ListCandidate]] = {}
-    for candidate in list_candidates(model, vocabulary):
-        if vocabulary.is_made(candidate.noun) and is_pageable(model, candidate):
-            found.setdefault(plain(candidate.noun), []).append(candidate)
-    return {noun: sorted(candidates, key=lambda one: one.rank) for noun, candidates in found.items()}
+def derive_type(model: ServiceModel, noun: str, facts: Facts = NO_FACTS) -> ResourceType | None:
+    """Return the type of a noun (case and punctuation do not matter); None where it cannot be read."""
+    return derive_types(model, facts).get(type_name(model.name, noun))
 
 
-def derive_type(model: ServiceModel, noun: str) -> ResourceType | None:
-    """Return the type of a noun (case and punctuation do not matter); None where it cannot be read at top level."""
-    return _first_type(model, nouns(model).get(plain(noun), []))
+class _Service:
+    """One service's nouns on their way to becoming types."""
+
+    def __init__(self, model: ServiceModel, facts: Facts) -> None:
+        self._model = model
+        self._facts = facts
+        self._vocabulary = Vocabulary(model.operations)
+        self._resolved: dict[str, Resolved] = {}
+
+    def resolve(self) -> dict[str, Resolved]:
+        """Return every noun that can be read."""
+        open_nouns = self._candidates()
+
+        def settle(choose: Callable[[ListCandidate], bool]) -> bool:
+            found = {}
+            for noun, candidates in open_nouns.items():
+                derived = self._first(one for one in candidates if choose(one))
+                if derived is not None:
+                    found[noun] = derived
+            for noun, derived in found.items():
+                self._resolved[noun] = derived
+                del open_nouns[noun]
+            return bool(found)
+
+        settle(lambda one: not one.inputs.open and not one.inputs.loops and not one.inputs.is_last_resort)
+        settle(lambda one: not one.inputs.open and not one.inputs.is_last_resort)
+        while settle(lambda one: not one.inputs.is_last_resort):
+            pass
+        while settle(lambda _: True):
+            pass
+        return self._resolved
+
+    def _candidates(self) -> dict[str, list[ListCandidate]]:
+        """Return the list operations of each noun, best first."""
+        found: dict[str, list[ListCandidate]] = {}
+        for candidate in list_candidates(self._model, self._vocabulary, self._facts):
+            if is_pageable(self._model, candidate):
+                found.setdefault(plain(candidate.noun), []).append(candidate)
+        return {noun: sorted(candidates, key=lambda one: one.rank) for noun, candidates in found.items()}
+
+    def _first(self, candidates: Iterable[ListCandidate]) -> Resolved | None:
+        return next((derived for one in candidates if (derived := self._derive(one)) is not None), None)
+
+    def _derive(self, candidate: ListCandidate) -> Resolved | None:
+        parent, depth, reason = None, 0, candidate.reason
+        if candidate.inputs.open:
+            found = find_parent(self._model, candidate, self._resolved.values(), self._facts)
+            if found is None:
+                return None
+            parent, above, rule = found
+            depth, reason = above.depth + 1, f"{reason}; {rule}"
+        known = self._facts.nouns.get(plain(candidate.noun), NounFacts())
+        return _from_candidate(self._model, candidate, parent, known, (self._vocabulary, reason, depth))
 
 
-def _first_type(model: ServiceModel, candidates: list[ListCandidate]) -> ResourceType | None:
-    return next((derived for one in candidates if (derived := _from_candidate(model, one)) is not None), None)
-
-
-def _from_candidate(model: ServiceModel, candidate: ListCandidate) -> ResourceType | None:
-    described = derive_describe(model, candidate)
+def _from_candidate(
+    model: ServiceModel,
+    candidate: ListCandidate,
+    parent: ParentCall | None,
+    known: NounFacts,
+    told: tuple[Vocabulary, str, int],
+) -> Resolved | None:
+    vocabulary, list_reason, depth = told
+    listing = listing_shapes(model, candidate)
+    described = derive_describe(model, candidate, listing)
     shape = candidate.item_shape if described is None else described.shape
     if not is_structure(model, shape):
         return None
     noun, item = candidate.noun, candidate.item_shape
     describe = None if described is None else described.call
-    identity, identity_reason = derive_identity(model, candidate, shape, describe)
+    identity, identity_reason = derive_identity(model, candidate, shape, describe, listing, known.arn)
     if not is_identified(identity):
         return None
+    tier, tier_reason = _tier(noun, vocabulary, known, identity)
+    if tier == "D":
+        return None
     inline = inline_tags(model, shape)
-    tags = None if inline is not None else derive_tags_call(model, noun, item, shape)
+    listed = Listed(noun, item, shape, listing, has_arn_template=identity.arn_template is not None)
+    tags = None if inline is not None else derive_tags_call(model, listed)
     calls = (
         ((candidate.operation, candidate.result_path),)
         if describe is None
@@ -76,7 +130,7 @@ def _from_candidate(model: ServiceModel, candidate: ListCandidate) -> ResourceTy
     )
     life_cycle, final_reason = derive_life_cycle(model, noun, item, shape, calls)
     fields, omitted = structure_fields(model, shape)
-    return ResourceType(
+    derived = ResourceType(
         name=type_name(model.name, noun),
         provider=_PROVIDER,
         service=model.name,
@@ -84,8 +138,8 @@ def _from_candidate(model: ServiceModel, candidate: ListCandidate) -> ResourceTy
         model_version=model.model_version,
         protocol=model.protocol,
         noun=noun,
-        fields=_with_catalog_fields(fields, noun, has_arn=identity.arn_path is not None),
-        list_call=derive_list_call(model, candidate),
+        fields=with_catalog_fields(fields, noun, has_arn=identity.arn_path is not None),
+        list_call=derive_list_call(model, candidate, parent),
         describe_call=describe,
         tags_call=None if tags is None else tags[0],
         identity=identity,
@@ -94,7 +148,7 @@ def _from_candidate(model: ServiceModel, candidate: ListCandidate) -> ResourceTy
         inline_tags=inline,
         omitted=omitted,
         reasons={
-            "list_call": candidate.reason,
+            "list_call": list_reason,
             "describe_call": "the list item is as full" if described is None else described.reason,
             "tags_call": "tags are in the document"
             if inline
@@ -103,11 +157,28 @@ def _from_candidate(model: ServiceModel, candidate: ListCandidate) -> ResourceTy
             else tags[1],
             "identity": identity_reason,
             "final_states": final_reason,
+            "tier": tier_reason,
         },
+        tier=tier,
+        scope="global" if model.is_global else "regional",
+        cloudformation=known.cloudformation,
     )
+    return Resolved(candidate, derived, shape, listing, depth)
 
 
-def _with_catalog_fields(fields: tuple[Field, ...], noun: str, *, has_arn: bool) -> tuple[Field, ...]:
+def _tier(noun: str, vocabulary: Vocabulary, known: NounFacts, identity: Identity) -> tuple[str, str]:
+    """Return how good the evidence is that a noun is a resource, and what it is (see `spec.ResourceType.tier`)."""
+    sources = [name for name, stated in (("CloudFormation", known.cloudformation), ("IAM", known.iam)) if stated]
+    if sources:
+        return "A", f"{' and '.join(sources)} {'know' if len(sources) > 1 else 'knows'} the noun"
+    if vocabulary.is_made(noun):
+        return "B", "an operation makes, starts or ends it"
+    if identity.arn_path or identity.item_arn_path is not None or identity.key_paths:
+        return "C", "it has an identifier of its own"
+    return "D", "nothing says that it is a resource"
+
+
+def with_catalog_fields(fields: tuple[Field, ...], noun: str, *, has_arn: bool) -> tuple[Field, ...]:
     """Add what the catalog itself knows of every resource: account, tags, and an ARN where the provider gives none."""
     string = ValueType(Kind.STRING)
     added = [

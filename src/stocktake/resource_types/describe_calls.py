@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from stocktake.resource_types.batches import derive_batch
+from stocktake.resource_types.bindings import bind_all
 from stocktake.resource_types.iam import iam_action
 from stocktake.resource_types.members import (
     IDENTIFIER_SUFFIXES,
@@ -18,6 +20,7 @@ from stocktake.resource_types.members import (
     plain,
 )
 from stocktake.resource_types.nouns import split_operation
+from stocktake.resource_types.overrides import describe_arguments
 from stocktake.resource_types.schema import is_answer_only, structure_fields, walk
 from stocktake.resource_types.shapes import (
     input_shape,
@@ -27,7 +30,6 @@ from stocktake.resource_types.shapes import (
     output_shape,
     required,
     shape_at,
-    type_of,
 )
 from stocktake.resource_types.spec import DescribeCall
 from stocktake.resource_types.tag_shapes import is_tags_member
@@ -37,11 +39,7 @@ if TYPE_CHECKING:
     from stocktake.resource_types.list_calls import ListCandidate
     from stocktake.resource_types.spec import Path
 
-_GENERIC_SHAPE = re.compile(
-    r"_*(non_?empty|nonblank|min|max|\d|_|len|length|long|short|sensitive|generic)*string.*", re.IGNORECASE
-)
-
-
+_FACETS = ("Attributes", "Details", "Detail", "Info", "Properties", "Metadata", "Configuration", "Status")
 _ITEMS_ARE_PARTIAL = re.compile(r"subset of the (available )?attributes", re.IGNORECASE)
 
 
@@ -54,12 +52,25 @@ class Described:
     reason: str
 
 
-def derive_describe(model: ServiceModel, candidate: ListCandidate) -> Described | None:
-    """Return the call that returns a listed resource whole; None where the list item is as full, or there is none."""
-    found = [
-        described for operation in model.operations if (described := _describe(model, operation, candidate)) is not None
-    ]
-    best = max(found, key=lambda described: leaf_count(model, described.shape), default=None)
+def derive_describe(model: ServiceModel, candidate: ListCandidate, listing: dict[str, str]) -> Described | None:
+    """Return the call that returns a listed resource whole; None where the list item is as full, or there is none.
+
+    One resource a call before many a call, where both return as much.
+    """
+    found = []
+    for operation in model.operations:
+        if operation == candidate.operation or model.operations[operation].get("deprecated"):
+            continue
+        described = _describe(model, operation, candidate, listing) or _describe_many(
+            model, operation, candidate, listing
+        )
+        if described is not None:
+            found.append(described)
+    if not found and not is_structure(model, candidate.item_shape):
+        found = [one for facet in _FACETS if (one := _describe_facet(model, candidate, listing, facet)) is not None][:1]
+    best = max(
+        found, key=lambda described: (leaf_count(model, described.shape), described.call.batch is None), default=None
+    )
     if best is None:
         return None
     more = leaf_count(model, best.shape) - leaf_count(model, candidate.item_shape)
@@ -75,56 +86,66 @@ def leaf_count(model: ServiceModel, shape: str) -> int:
     return sum(1 for _ in walk(structure_fields(model, shape)[0])) if is_structure(model, shape) else 0
 
 
-def bind(model: ServiceModel, parameter: str, shape: str, noun: str, item_shape: str) -> tuple[Path, str] | None:
-    """Return where a list item holds the value of a request member, and by which rule."""
-    if type_of(model, item_shape) == "string":
-        return (), "the item itself"
-    names = Names(model, item_shape)
-    same = names.find((parameter,), STRING)
-    if same is not None:
-        return (same,), "same name"
-    same_shape = [name for name in names.all(STRING) if names.shape(name) == shape]
-    if len(same_shape) == 1 and not _GENERIC_SHAPE.fullmatch(shape):
-        return (same_shape[0],), "same shape"
-    for form in noun_forms(noun):
-        if plain(parameter).startswith(plain(form)) or plain(parameter) in {"resourcearn", *IDENTIFIER_SUFFIXES}:
-            suffix = plain(parameter).removeprefix(plain(form)).removeprefix("resource")
-            found = names.find((*_identifiers(form, suffix), *_identifiers(noun, suffix)), STRING)
+def _describe_facet(
+    model: ServiceModel, candidate: ListCandidate, listing: dict[str, str], facet: str
+) -> Described | None:
+    """Return the call for one side of a resource, where all that lists it are bare names (SQS queues)."""
+    for verb in ("Get", "Describe"):
+        operation = f"{verb}{candidate.noun}{facet}"
+        if operation in model.operations and not model.operations[operation].get("deprecated"):
+            found = _describe(model, operation, candidate, listing, facet)
             if found is not None:
-                return (found,), "identifier of the noun"
+                return replace(found, reason=f"its {facet.lower()}, for lack of a call for the whole; {found.reason}")
     return None
 
 
-def _identifiers(form: str, suffix: str) -> list[str]:
-    """Return names under which an item may hold what a parameter `<noun><suffix>` asks for."""
-    suffixes = dict.fromkeys((suffix, *IDENTIFIER_SUFFIXES)) if suffix != "arn" else {"arn": None}
-    return [name for ending in suffixes for name in (f"{form}{ending}", ending) if name]
-
-
-def _describe(model: ServiceModel, operation: str, candidate: ListCandidate) -> Described | None:
+def _describe(
+    model: ServiceModel, operation: str, candidate: ListCandidate, listing: dict[str, str], facet: str = ""
+) -> Described | None:
     name = split_operation(operation)
-    if name.verb not in {"Describe", "Get"} or name.condition or plain(name.noun) != plain(candidate.noun):
+    if name.verb not in {"Describe", "Get"} or name.condition or plain(name.noun) != plain(candidate.noun + facet):
         return None
-    stated, request = model.operations[operation], input_shape(model, operation)
-    needed = required(model, request) or _sole_identifier(model, request, candidate)
-    if stated.get("deprecated") or not needed:
+    request = input_shape(model, operation)
+    stated = describe_arguments(model.name, operation)
+    needed = [one for one in required(model, request) if one not in stated]
+    if all(plain(one) in {plain(key) for key in listing} for one in needed):
+        needed += _sole_identifier(model, request, candidate)
+    bound = bind_all(model, request, needed, (candidate.noun, candidate.item_shape), listing)
+    if bound is None or not bound.paths:
         return None
-    bindings: dict[str, Path] = {}
-    rules = []
-    for parameter in needed:
-        found = bind(
-            model, parameter, str(members(model, request)[parameter]["shape"]), candidate.noun, candidate.item_shape
-        )
-        if found is None or found[0] in bindings.values() or not _takes_string(model, request, parameter):
-            return None
-        bindings[parameter] = found[0]
-        rules.append(f"binds {parameter} by {found[1]}")
     path = resource_path(model, operation, candidate.noun, candidate.item_shape)
     shape = shape_at(model, output_shape(model, operation), path)
     if shape is None or not is_structure(model, shape):
         return None
-    call = DescribeCall(operation, bindings, path, iam_action(model, operation))
-    return Described(call, shape, "; ".join(("same noun", *rules)))
+    call = DescribeCall(
+        operation,
+        bound.paths,
+        path,
+        iam_action(model, operation),
+        arguments=stated,
+        inherited=bound.inherited,
+        context=bound.context,
+    )
+    return Described(call, shape, "; ".join(("same noun", *bound.rules)))
+
+
+def _describe_many(
+    model: ServiceModel, operation: str, candidate: ListCandidate, listing: dict[str, str]
+) -> Described | None:
+    found = derive_batch(model, operation, candidate, listing)
+    if found is None:
+        return None
+    call = DescribeCall(
+        operation,
+        found.bindings.paths,
+        found.result_path,
+        iam_action(model, operation),
+        arguments=describe_arguments(model.name, operation),
+        inherited=found.bindings.inherited,
+        context=found.bindings.context,
+        batch=found.batch,
+    )
+    return Described(call, found.element_shape, "; ".join(("many a call", *found.bindings.rules)))
 
 
 def resource_path(model: ServiceModel, operation: str, noun: str, item_shape: str) -> Path:
@@ -150,10 +171,6 @@ def _identifies(model: ServiceModel, member: Json, noun: str) -> bool:
     return any(find_path(model, shape, noun, find) is not None for find in (arn_member, name_member))
 
 
-def _takes_string(model: ServiceModel, request: str | None, parameter: str) -> bool:
-    return type_of(model, str(members(model, request)[parameter]["shape"])) == "string"
-
-
 def _sole_identifier(model: ServiceModel, request: str | None, candidate: ListCandidate) -> tuple[str, ...]:
     """Return the identifier that a request does not call required, but that names the resource.
 
@@ -163,10 +180,13 @@ def _sole_identifier(model: ServiceModel, request: str | None, candidate: ListCa
     wanted = [f"{form}{suffix}" for form in noun_forms(candidate.noun) for suffix in suffixes]
     names = Names(model, request)
     stated = members(model, request)
+    needed = required(model, request)
     fitting = [
         name
         for one in dict.fromkeys((*wanted, *suffixes))
-        if (name := names.find((one,), STRING)) is not None and not stated[name].get("deprecated")
+        if (name := names.find((one,), STRING)) is not None
+        and not stated[name].get("deprecated")
+        and name not in needed
     ]
     item = Names(model, candidate.item_shape)
     return tuple([name for name in fitting if item.find((name,), STRING) is not None] or fitting)[:1]

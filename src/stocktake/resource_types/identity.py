@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from stocktake.resource_types.arn_templates import fill_template
 from stocktake.resource_types.members import (
     STRING,
     Names,
@@ -22,13 +23,18 @@ from stocktake.resource_types.spec import Identity
 if TYPE_CHECKING:
     from stocktake.providers.aws.models import ServiceModel
     from stocktake.resource_types.list_calls import ListCandidate
-    from stocktake.resource_types.spec import DescribeCall, Path
+    from stocktake.resource_types.spec import ArnTemplate, DescribeCall, Path
 
 _ENDING_VERBS = re.compile("Delete|Deregister|Terminate|Release|Cancel|Stop|Deprovision|Remove|Update|Modify|Put")
 
 
 def derive_identity(
-    model: ServiceModel, listed: ListCandidate, document_shape: str, describe: DescribeCall | None
+    model: ServiceModel,
+    listed: ListCandidate,
+    document_shape: str,
+    describe: DescribeCall | None,
+    listing: dict[str, str],
+    arn_template: str,
 ) -> tuple[Identity, str]:
     """Return ARN, identifying members and creation time, in document and list item; and by which rule."""
     noun, item = listed.noun, listed.item_shape if is_structure(model, listed.item_shape) else None
@@ -42,6 +48,14 @@ def derive_identity(
     if not keys and arn is None and item_arn is None and not item_keys:
         keys, reason = _all_identifiers(model, document_shape), "all members that identify something"
         item_keys = keys if item == document_shape else ()
+    template: ArnTemplate | None = None
+    inherited: tuple[str, ...] = ()
+    if arn is None and item_arn is None:
+        inherited = tuple(listing)
+        if arn_template:
+            shapes = (document_shape, listed.item_shape)
+            template = fill_template(model, arn_template, noun, shapes, listing, keys)
+            reason += "" if template is None else "; ARN by IAM's template"
     return (
         Identity(
             arn_path=arn,
@@ -50,6 +64,8 @@ def derive_identity(
             item_arn_path=item_arn,
             item_key_paths=item_keys,
             item_created_path=None if item is None else find_path(model, item, noun, created_member),
+            arn_template=template,
+            inherited_keys=inherited,
         ),
         reason,
     )
@@ -88,7 +104,7 @@ def _asked_with(model: ServiceModel, shape: str, describe: DescribeCall | None) 
     document = Names(model, shape)
     keys = []
     for parameter, item_path in describe.bindings.items():
-        found = document.find((*item_path[-1:], parameter), STRING)
+        found = document.find((*item_path[-1:], parameter.rsplit(".", 1)[-1]), STRING)
         if found is None:
             return ()
         keys.append((found,))

@@ -1,14 +1,16 @@
-"""Which operation lists the resources of a noun, and where its answer holds them."""
+"""Which operations list the resources of a noun, and where their answers hold them."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stocktake.resource_types.iam import iam_action
-from stocktake.resource_types.members import IDENTIFIER_SUFFIXES
-from stocktake.resource_types.nouns import Vocabulary, split_operation
+from stocktake.resource_types.list_inputs import Inputs, read_inputs
+from stocktake.resource_types.members import IDENTIFIER_SUFFIXES, plain
+from stocktake.resource_types.nouns import split_operation
+from stocktake.resource_types.overrides import list_arguments
 from stocktake.resource_types.pagination import UnclearPaginationError, derive_pagination, result_keys
 from stocktake.resource_types.shapes import (
     element_shape,
@@ -17,28 +19,24 @@ from stocktake.resource_types.shapes import (
     is_structure,
     members,
     output_shape,
-    required,
     shape_at,
     type_of,
 )
 from stocktake.resource_types.spec import ListCall
+from stocktake.resource_types.time_filters import time_filter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stocktake.providers.aws.models import ServiceModel
-    from stocktake.resource_types.spec import Path
+    from stocktake.resource_types.facts import Facts
+    from stocktake.resource_types.nouns import Vocabulary
+    from stocktake.resource_types.spec import ParentCall, Path
 
-_VERBS = ("List", "Describe", "Get")
+_VERBS = ("List", "Describe", "Get", "Search")
 _NOT_RESULTS = ("error", "failure", "failed", "warning", "unprocessed", "notfound", "invalid")
 _WHOLE = re.compile("(For|By|In)(Account|Organization)")
 """Conditions in an operation's name that leave nothing out."""
-_TAG = re.compile("<[^>]+>")
-_EITHER = re.compile(
-    r"(^|[.,]) *you must (specify|provide|include|use) "
-    r"((only )?(one of|either)(?![^.]*marker)|the arn or the name)",
-    re.IGNORECASE,
-)
 _NOT_NOUNS = ("tag", "tags", "resourcetags")
 
 
@@ -54,6 +52,8 @@ class ListCandidate:
     reason: str
     rank: tuple[int, ...]
     """Smaller is better."""
+    inputs: Inputs
+    """What the operation must be given."""
 
     def holds_arns(self, model: ServiceModel) -> bool:
         """Return whether the list is one of bare ARNs."""
@@ -67,44 +67,51 @@ class ListCandidate:
         )
 
 
-def list_candidates(model: ServiceModel, vocabulary: Vocabulary) -> Iterator[ListCandidate]:
-    """Yield every operation that lists something at top level: nothing required to call it."""
+def list_candidates(model: ServiceModel, vocabulary: Vocabulary, facts: Facts) -> Iterator[ListCandidate]:
+    """Yield every operation that lists something, once for each way to give it what it needs."""
     for operation, stated in model.operations.items():
         name = split_operation(operation)
-        if name.verb not in _VERBS or not name.noun or stated.get("deprecated"):
-            continue
-        if name.noun.lower() in _NOT_NOUNS or (name.condition and not _WHOLE.fullmatch(name.condition)):
-            continue
-        if required(model, input_shape(model, operation)) or _wants_either(model, operation):
+        if name.verb not in _VERBS or not name.noun or stated.get("deprecated") or name.noun.lower() in _NOT_NOUNS:
             continue
         noun = vocabulary.singular(name.noun)
-        if noun == name.noun and name.verb != "List":
+        if (noun == name.noun and name.verb != "List") or _is_batch_describe(model, operation, name.noun):
             continue
-        found = _result(model, operation, name.noun, noun)
-        if found is None or _is_batch_describe(model, operation, name.noun):
-            continue
-        path, item, reason = found
-        rank = (
-            int(bool(name.condition)),
-            int(not is_structure(model, item)),
-            -name.version,
-            -len(members(model, item)),
-            _VERBS.index(name.verb),
-        )
-        yield ListCandidate(noun, operation, path, item, reason, rank)
+        partial = bool(name.condition) and not _WHOLE.fullmatch(name.condition)
+        for path, item, reason, own_noun in _results(model, operation, name.noun, noun, vocabulary):
+            listed = own_noun or noun
+            for inputs in read_inputs(model, operation, listed, facts):
+                rank = (
+                    int(bool(inputs.open)),
+                    int(bool(inputs.loops)),
+                    int(partial),
+                    int(own_noun is not None),
+                    int(bool(name.condition)),
+                    int(not is_structure(model, item)),
+                    -name.version,
+                    -len(members(model, item)),
+                    _VERBS.index(name.verb),
+                    len(inputs.open),
+                )
+                why = f"{reason}; {inputs.reason}" if inputs.reason else reason
+                yield ListCandidate(listed, operation, path, item, why, rank, inputs)
 
 
-def derive_list_call(model: ServiceModel, candidate: ListCandidate) -> ListCall:
-    """Return the call: pages, constant arguments, permission.
+def derive_list_call(model: ServiceModel, candidate: ListCandidate, parent: ParentCall | None = None) -> ListCall:
+    """Return the call: pages, constant arguments, what it is repeated for, permission.
 
     Raises: UnclearPaginationError.
     """
+    operation = candidate.operation
     return ListCall(
-        operation=candidate.operation,
+        operation=operation,
         result_path=candidate.result_path,
-        pagination=derive_pagination(model, candidate.operation, candidate.result_path),
-        arguments=_stable_order(model, candidate.operation),
-        iam_action=iam_action(model, candidate.operation),
+        pagination=derive_pagination(model, operation, candidate.result_path),
+        arguments={**_stable_order(model, operation), **list_arguments(model.name, operation)},
+        iam_action=iam_action(model, operation),
+        parent=parent,
+        loops=dict(candidate.inputs.loops),
+        context=dict(candidate.inputs.context),
+        time_filter=time_filter(model, operation),
     )
 
 
@@ -117,11 +124,10 @@ def is_pageable(model: ServiceModel, candidate: ListCandidate) -> bool:
     return True
 
 
-def _wants_either(model: ServiceModel, operation: str) -> bool:
-    """Return whether the documentation says that one of several inputs is required, which the shape cannot say."""
-    request = input_shape(model, operation)
-    texts = (model.operations[operation], *members(model, request).values())
-    return any(_EITHER.search(_TAG.sub("", str(text.get("documentation") or ""))) for text in texts)
+def listing_shapes(model: ServiceModel, candidate: ListCandidate) -> dict[str, str]:
+    """Return the members of a resource's listing (see `spec.ParentCall`), each with its shape."""
+    stated = members(model, input_shape(model, candidate.operation))
+    return {name: str(stated[name]["shape"]) for name in (*candidate.inputs.open, *candidate.inputs.loops)}
 
 
 def _is_batch_describe(model: ServiceModel, operation: str, plural: str) -> bool:
@@ -131,6 +137,25 @@ def _is_batch_describe(model: ServiceModel, operation: str, plural: str) -> bool
         return False
     request = input_shape(model, operation)
     return any(element_shape(model, member["shape"]) is not None for member in members(model, request).values())
+
+
+def _results(
+    model: ServiceModel, operation: str, plural: str, noun: str, vocabulary: Vocabulary
+) -> Iterator[tuple[Path, str, str, str | None]]:
+    """Yield path to a list in the answer, its elements' shape, the rule that found it, and its noun if another's."""
+    found = _result(model, operation, plural, noun)
+    if found is not None:
+        yield (*found, None)
+    output = output_shape(model, operation)
+    lists = dict.fromkeys((*result_keys(model, operation), *_list_paths(model, output)))
+    for path in lists:
+        item = _item_shape(model, output, path)
+        if item is None or not is_structure(model, item) or (found is not None and path == found[0]):
+            continue
+        word = path[-1][:1].upper() + path[-1][1:]
+        beside = vocabulary.singular(word)
+        if beside != word and plain(beside) != plain(noun) and vocabulary.is_made(beside):
+            yield path, item, "one of several lists in the answer", beside
 
 
 def _result(model: ServiceModel, operation: str, plural: str, noun: str) -> tuple[Path, str, str] | None:
@@ -204,3 +229,8 @@ def _stable_order(model: ServiceModel, operation: str) -> dict[str, object]:
             return {}
         arguments[name] = value
     return arguments
+
+
+def with_reason(candidate: ListCandidate, reason: str) -> ListCandidate:
+    """Return a candidate with one more reason."""
+    return replace(candidate, reason=f"{candidate.reason}; {reason}")

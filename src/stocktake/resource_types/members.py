@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 IDENTIFIER_SUFFIXES = ("id", "identifier", "name", "arn", "key", "url", "alias")
 """What an identifier's name ends in; also the order in which one stands for another."""
 
+GENERIC_PARAMETERS = frozenset(
+    {"name", "id", "arn", "identifier", "key", "url", "alias"}
+    | {f"resource{suffix}" for suffix in ("", "arn", "id", "identifier", "name", "arns", "ids")}
+)
+"""Names of inputs that do not say which kind of resource they name."""
+
 
 def plain(name: str) -> str:
     """Return a name as names are compared: without punctuation and case."""

@@ -15,12 +15,12 @@ _DATE = re.compile(r"\d{4}_?\d{2}_?\d{2}$")
 _VERSION = re.compile(r"V(\d+)$")
 _CONNECTORS = frozenset({"For", "By", "In", "With", "From", "On", "Of", "To", "Under", "Within", "Associated"})
 _LIFE_VERBS = re.compile(
-    "Create|Delete|Put|Update|Start|Stop|Register|Deregister|Run|Import|Launch|Allocate|Request|Release|Terminate|"
-    "Modify|Cancel|Publish|Submit|Restore|Copy|Provision|Add|Remove"
+    "Create|Delete|Put|Start|Stop|Register|Deregister|Run|Import|Launch|Allocate|Request|Release|Terminate|"
+    "Cancel|Publish|Submit|Restore|Copy|Provision|Add|Remove"
 )
-"""Verbs that only things that exist by somebody's act are the object of."""
+"""Verbs that make, start or end: only what exists by somebody's act is the object of them."""
 _NOUN_VERBS = re.compile(
-    f"{_LIFE_VERBS.pattern}|Describe|Get|Enable|Disable|Associate|Disassociate|Reboot|Deprovision|Set|Batch|Invoke|"
+    f"{_LIFE_VERBS.pattern}|Update|Modify|Describe|Get|Enable|Disable|Associate|Disassociate|Reboot|Deprovision|Set|Batch|Invoke|"
     "Attach|Detach|Tag|Untag|Send|Accept|Reject|Execute|Deploy"
 )
 
@@ -63,10 +63,16 @@ class Vocabulary:
 
     def __init__(self, operations: Iterable[str]) -> None:
         self._names = [split_operation(name) for name in operations]
+        self._names += [split_operation(name.removeprefix("Batch")) for name in operations if name.startswith("Batch")]
 
     @cached_property
     def _nouns(self) -> frozenset[str]:
         return frozenset(name.noun for name in self._names if name.noun and _NOUN_VERBS.fullmatch(name.verb))
+
+    @cached_property
+    def plain_nouns(self) -> frozenset[str]:
+        """Return what the service's own operations act on, without punctuation and case."""
+        return frozenset(noun.lower() for noun in self._nouns)
 
     @cached_property
     def _last_words(self) -> frozenset[str]:
@@ -80,7 +86,7 @@ class Vocabulary:
         return verbs
 
     def is_made(self, noun: str) -> bool:
-        """Return whether an operation makes, changes or ends what the noun names."""
+        """Return whether an operation makes, starts or ends what the noun names."""
         return any(_LIFE_VERBS.fullmatch(verb) for verb in self._verbs.get(noun.lower(), ()))
 
     def singular(self, noun: str) -> str:

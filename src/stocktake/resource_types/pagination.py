@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from stocktake.resource_types.shapes import input_shape, is_structure, members, output_shape, shape_at, type_of
+from stocktake.resource_types.shapes import (
+    element_shape,
+    input_shape,
+    is_structure,
+    members,
+    output_shape,
+    shape_at,
+    type_of,
+)
 from stocktake.resource_types.spec import Pagination
 
 if TYPE_CHECKING:
@@ -73,6 +81,9 @@ def _stated(model: ServiceModel, operation: str, stated: Json) -> Pagination:
 def _inferred(model: ServiceModel, operation: str, result_path: Path) -> Pagination | None:
     inputs = {name.lower(): name for name in members(model, input_shape(model, operation))}
     outputs = {name.lower(): name for name in members(model, output_shape(model, operation))}
+    last = _last_item(model, operation, result_path, inputs, outputs)
+    if last is not None:
+        return last
     pairs = _usual_tokens(model, operation, inputs, result_path) or _like_named_tokens(inputs, outputs)
     if not pairs:
         if any(name.startswith(_MORE) for name in outputs):
@@ -97,6 +108,34 @@ def _usual_tokens(
     if (asked is None) != (answered is None):
         raise UnclearPaginationError(operation)
     return () if asked is None or answered is None else ((inputs[asked], answered),)
+
+
+def _last_item(
+    model: ServiceModel, operation: str, result_path: Path, inputs: dict[str, str], outputs: dict[str, str]
+) -> Pagination | None:
+    """Return how a list goes on after its last item: `ExclusiveStart…` of an item's own name, with `HasMore…`."""
+    start = next((name for name in inputs if name.startswith("exclusivestart")), None)
+    more = next((name for name in outputs if name.startswith(_MORE)), None)
+    listed = shape_at(model, output_shape(model, operation), result_path)
+    element = None if listed is None else element_shape(model, listed)
+    if start is None or more is None or element is None or any(token in inputs for token in _ASKING):
+        return None
+    wanted = start.removeprefix("exclusivestart")
+    path: Path | None = () if type_of(model, element) == "string" else None
+    for name in members(model, element):
+        if name.lower() in {wanted, wanted.removesuffix("id") + "id"}:
+            path = (name,)
+    if path is None:
+        return None
+    limit_key = next((inputs[limit] for limit in _LIMITS if limit in inputs), None)
+    return Pagination(
+        input_token=inputs[start],
+        output_token=(outputs[more],),
+        limit_key=limit_key,
+        page_size=_largest(model, operation, limit_key),
+        origin="last item",
+        last_item_path=path,
+    )
 
 
 def _like_named_tokens(inputs: dict[str, str], outputs: dict[str, str]) -> tuple[tuple[str, Path], ...]:

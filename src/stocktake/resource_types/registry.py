@@ -3,124 +3,91 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
-import os
-import tempfile
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import orjson
-import platformdirs
-
-import stocktake
 from stocktake.core.errors import UserError
-from stocktake.resource_types.derive import derive_type, derive_types
-from stocktake.resource_types.members import plain
-from stocktake.resource_types.nouns import Vocabulary
+from stocktake.resource_types.generated import TypeName, read_names
+from stocktake.resource_types.names import plain_name, resolve_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
     from stocktake.providers.aws.models import Models
     from stocktake.resource_types.spec import ResourceType
 
 _PREFIX = "aws"
-_CACHES_KEPT = 8
-"""Of different models folders or versions."""
+DEFAULT_TIERS = "AB"
+"""Types with good evidence (see `spec.ResourceType.tier`)."""
 
 
 def load_type(name: str, models: Models) -> ResourceType:
-    """Return the type of a name, reading only the model of the service that it begins with.
+    """Return the type of a name, reading only the model of the service that it belongs to.
 
-    Case and underscores do not matter.
+    Case and punctuation do not matter; other names for the same (`names.resolve_name`) do as well. What a reader must
+    be able to do is in `ResourceType.needs`.
     Raises: UserError where there is no such type; the nearest names are in the hint.
     """
-    wanted = plain(name).removeprefix(_PREFIX)
-    for service in _services_of(wanted, models):
-        found = derive_type(models.load(service), wanted.removeprefix(plain(service)))
+    resolved = resolve_name(name)
+    wanted = plain_name(resolved).removeprefix(_PREFIX)
+    for service in _services_of(wanted, resolved, models):
+        found: ResourceType | None = _deriving().find_type(
+            models.load(service), wanted.removeprefix(plain_name(service))
+        )
         if found is not None:
             return found
-    if any(_is_made(models, service, wanted) for service in _services_of(wanted, models)):
-        raise UserError(
-            f"The resource type {name!r} cannot be read yet: its list needs a parent, or it is only read in batches.",
-            code="type_not_readable",
-            hint="`stocktake types` lists the types that can be read.",
-        )
+    for service in _services_of(wanted, resolved, models):
+        if _deriving().is_made(models.load(service), wanted.removeprefix(plain_name(service))):
+            raise UserError(
+                f"The resource type {name!r} cannot be read: nothing derivable lists it.",
+                code="type_not_readable",
+                hint="`stocktake types` lists the types that can be read.",
+            )
     raise _unknown(name, models)
 
 
-def list_type_names(models: Models) -> tuple[str, ...]:
-    """Return the names of all types that can be read at top level, sorted.
+def list_type_names(models: Models, tiers: str = DEFAULT_TIERS) -> tuple[str, ...]:
+    """Return the names of all types of the tiers, sorted."""
+    return tuple(one.name for one in list_types(models, tiers))
 
-    Deriving them takes seconds, so they are kept in the user's cache folder until a model or Stocktake changes.
+
+def list_types(models: Models, tiers: str = DEFAULT_TIERS) -> tuple[TypeName, ...]:
+    """Return all types of the tiers with service, noun and tier, sorted by name.
+
+    For the models that Stocktake was released with this costs milliseconds. For others, what differs is derived, which
+    takes seconds and is kept in the user's cache folder until a model or Stocktake changes.
     """
-    path = _cache_path(models)
-    cached = _read_names(path)
-    if cached is not None:
-        return cached
-    names = tuple(sorted(_derive_names(models)))
-    _write_names(path, names)
-    return names
+    known = read_names()
+    if set(tiers) <= set(DEFAULT_TIERS) and models.version == known.model_version:
+        return tuple(one for one in known.types if one.tier in tiers)
+    everything: list[TypeName] = _deriving().all_types(models)
+    return tuple(one for one in everything if one.tier in tiers)
 
 
-def _derive_names(models: Models) -> Iterator[str]:
-    for service in models.service_names:
-        yield from derive_types(models.load(service))
-        models.forget(service)
+def _deriving() -> ModuleType:
+    from stocktake.resource_types import service_types  # noqa: PLC0415 - listing names need not wait for what derives
+
+    return service_types
 
 
-def _services_of(wanted: str, models: Models) -> list[str]:
-    """Return the services whose names a type's name begins with, longest first."""
-    found = [
-        service for service in models.folder_names if wanted.startswith(plain(service)) and wanted != plain(service)
+def _services_of(wanted: str, resolved: str, models: Models) -> Iterator[str]:
+    """Yield the services that a name may belong to: the one that the index says, then those that it begins with."""
+    known = next((one.service for one in read_names().types if one.name == resolved), None)
+    if known is not None and models.has_service(known):
+        yield known
+    begins = [
+        service
+        for service in models.folder_names
+        if wanted.startswith(plain_name(service)) and wanted != plain_name(service) and service != known
     ]
-    return sorted(
-        (service for service in found if models.has_service(service)), key=lambda one: (-len(plain(one)), one)
-    )
-
-
-def _is_made(models: Models, service: str, wanted: str) -> bool:
-    """Return whether a service makes what a type's name says, though it cannot be read at top level."""
-    return Vocabulary(models.load(service).operations).is_made(wanted.removeprefix(plain(service)))
+    for service in sorted(begins, key=lambda one: (-len(one), one)):
+        if models.has_service(service):
+            yield service
 
 
 def _unknown(name: str, models: Models) -> UserError:
-    wanted = plain(name)
-    by_plain = {plain(known): known for known in list_type_names(models)}
+    wanted = plain_name(name)
+    by_plain = {plain_name(known): known for known in list_type_names(models)}
     nearest = [by_plain[match] for match in difflib.get_close_matches(wanted, by_plain, n=5, cutoff=0.6)]
     hint = f"Did you mean {', '.join(nearest)}?" if nearest else "`stocktake types` lists the names there are."
     return UserError(f"There is no resource type {name!r}.", code="unknown_type", hint=hint)
-
-
-def _cache_path(models: Models) -> Path:
-    folder = Path(platformdirs.user_cache_dir("stocktake", appauthor=False))
-    key = hashlib.sha256(f"{models.fingerprint} {_rules_fingerprint()}".encode()).hexdigest()
-    return folder / f"types-{stocktake.__version__}-{key[:32]}.json"
-
-
-def _rules_fingerprint() -> str:
-    """Return what changes with the rules themselves: a checkout is worked on without a new version number."""
-    files = sorted(path for path in Path(__file__).parent.rglob("*") if path.suffix in {".py", ".toml"})
-    return " ".join(f"{path.name}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files)
-
-
-def _read_names(path: Path) -> tuple[str, ...] | None:
-    try:
-        names = orjson.loads(path.read_bytes())
-    except (OSError, orjson.JSONDecodeError):
-        return None
-    return tuple(map(str, names)) if isinstance(names, list) else None
-
-
-def _write_names(path: Path, names: tuple[str, ...]) -> None:
-    """Write the cache whole or not at all; a cache that cannot be written only costs time."""
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(orjson.dumps(names))
-        Path(temporary).replace(path)
-        held = sorted(path.parent.glob("types-*"), key=lambda one: one.stat().st_mtime_ns, reverse=True)
-        for old in held[_CACHES_KEPT:]:
-            old.unlink()

@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +46,14 @@ class ServiceModel:
     description: Json = field(repr=False)
     paginators: Json = field(repr=False)
     waiters: Json = field(repr=False)
+    digest: str = ""
+    """A hash of all the model's files: the same digest, the same model."""
+    find_global_endpoints: Callable[[], frozenset[str]] = field(repr=False, default=frozenset)
+
+    @property
+    def is_global(self) -> bool:
+        """Return whether the service has one endpoint for all regions."""
+        return str(self.metadata["endpointPrefix"]) in self.find_global_endpoints()
 
     @property
     def metadata(self) -> Json:
@@ -138,28 +146,50 @@ class Models:
         assert path is not None  # noqa: S101 - `_versions` counts only versions with this file
         text = _read_bytes(path)
         description = _parse(text, path)
-        self._merge_extras(description, service, version, "service-2")
+        seen = hashlib.blake2b(text, digest_size=16)
+        self._merge_extras(description, service, version, "service-2", seen)
         return ServiceModel(
             name=service,
             api_version=version,
             model_version=folder_version(path.parents[2]),
             text=text,
             description=description,
-            paginators=self._part(service, version, "paginators-1", "pagination"),
-            waiters=self._part(service, version, "waiters-2", "waiters"),
+            paginators=self._part(service, version, "paginators-1", "pagination", seen),
+            waiters=self._part(service, version, "waiters-2", "waiters", seen),
+            digest=seen.hexdigest(),
+            find_global_endpoints=self._global_endpoints,
         )
 
-    def _part(self, service: str, version: str, kind: str, key: str) -> Json:
+    def _global_endpoints(self) -> frozenset[str]:
+        return self._endpoints_without_region
+
+    @cached_property
+    def _endpoints_without_region(self) -> frozenset[str]:
+        """The endpoint prefixes of services that have no regions, in the largest partition."""
+        paths = [folder / f"endpoints{suffix}" for folder in self.folders for suffix in _SUFFIXES]
+        found = next((path for path in paths if path.is_file()), None)
+        if found is None:
+            return frozenset()
+        services: Json = _parse(_read_bytes(found), found)["partitions"][0]["services"]
+        return frozenset(name for name, stated in services.items() if stated.get("isRegionalized") is False)
+
+    def _part(self, service: str, version: str, kind: str, key: str, seen: hashlib.blake2b) -> Json:
         path = self._find(service, version, kind)
-        data = {} if path is None else _parse(_read_bytes(path), path)
-        self._merge_extras(data, service, version, kind)
+        data: dict[str, Any] = {}
+        if path is not None:
+            text = _read_bytes(path)
+            seen.update(text)
+            data = _parse(text, path)
+        self._merge_extras(data, service, version, kind, seen)
         part: Json = data.get(key, {})
         return part
 
-    def _merge_extras(self, data: dict[str, Any], service: str, version: str, kind: str) -> None:
+    def _merge_extras(self, data: dict[str, Any], service: str, version: str, kind: str, seen: hashlib.blake2b) -> None:
         path = self._find(service, version, f"{kind}.sdk-extras")
         if path is not None:
-            _deep_merge(data, _parse(_read_bytes(path), path).get("merge", {}))
+            text = _read_bytes(path)
+            seen.update(text)
+            _deep_merge(data, _parse(text, path).get("merge", {}))
 
     def _find(self, service: str, version: str, kind: str) -> Path | None:
         for folder in self.folders:
