@@ -161,6 +161,7 @@ def test_answers_take_their_time(desk: Any) -> None:
 def test_pages_never_end(desk: Any) -> None:
     desk.cloud.switch(endless_token=["ListTrainingJobs"])
     first = desk.sagemaker.list_training_jobs()
+    assert desk.sagemaker.list_training_jobs(NextToken=first["NextToken"])["NextToken"] == first["NextToken"]
     desk.cloud.switch(endless_token=["Search"])
     assert first["NextToken"] == desk.sagemaker.search(Resource="TrainingJob")["NextToken"]
 

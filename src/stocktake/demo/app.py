@@ -35,6 +35,7 @@ from stocktake.demo.stats import Stats
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+_ENDLESS = "ZW5kbGVzcw=="
 _DAY_SECONDS = 86_400
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/.+")
 
@@ -161,10 +162,14 @@ class Application:
         request = read_body(body, kind)
         self.faults.check(caller, switches, _resource(caller, request))
         model = "resourcegroupstaggingapi" if caller.service == "tagging" else caller.service
+        token = "PaginationToken" if caller.service == "tagging" else "NextToken"
+        endless = caller.operation in switches.endless_token
+        if endless and request.get(token) == _ENDLESS:
+            del request[token]  # the same page once more
         checked = check_request(model, caller.operation, request)
         answer = handler(state, Call(caller.account, caller.region, checked, state.clock.now_ms()))
-        if isinstance(answer, dict) and caller.operation in switches.endless_token:
-            answer["PaginationToken" if caller.service == "tagging" else "NextToken"] = "ZW5kbGVzcw=="
+        if isinstance(answer, dict) and endless:
+            answer[token] = _ENDLESS
         raw = answer if isinstance(answer, bytes) else write_body(answer, kind)
         if switches.malformed_arns and _resource(caller, request) in switches.malformed_arns:
             raw = raw[: len(raw) // 2] + b'"\x00{'
