@@ -164,7 +164,7 @@ class Application:
         model = "resourcegroupstaggingapi" if caller.service == "tagging" else caller.service
         token = "PaginationToken" if caller.service == "tagging" else "NextToken"
         endless = caller.operation in switches.endless_token
-        if endless and request.get(token) == _ENDLESS:
+        if endless and isinstance(request, dict) and request.get(token) == _ENDLESS:
             del request[token]  # the same page once more
         checked = check_request(model, caller.operation, request)
         answer = handler(state, Call(caller.account, caller.region, checked, state.clock.now_ms()))
