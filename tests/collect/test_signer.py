@@ -141,3 +141,26 @@ def test_the_key_changes_with_the_day_and_with_the_credentials() -> None:
     ]:
         fresh = Signer(signer.style).sign(keys, "POST", url, {}, b"{}", stamp)
         assert signer.sign(keys, "POST", url, {}, b"{}", stamp) == fresh
+
+
+@settings(max_examples=60)
+@given(
+    body=st.binary(max_size=200),
+    second=st.integers(0, 59),
+    day=st.integers(1, 3),
+    token=st.sampled_from([None, "a/token=="]),
+    target=st.sampled_from(["SageMaker.DescribeTrainingJob", "two  spaces"]),
+)
+def test_calls_that_are_alike_are_signed_as_each_alone(
+    body: bytes, second: int, day: int, token: str | None, target: str
+) -> None:
+    headers = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1", "zeta": "last"}
+    keys = Keys("AKID", "secret", token)
+    signer, url = Signer(SigningStyle("sagemaker", "eu-west-1")), "http://127.0.0.1:8080/"
+    for content, moment in (
+        (b"{}", "20260101T000000Z"),
+        (body, f"2026010{day}T0102{second:02}Z"),
+        (body, "20260101T000001Z"),
+    ):
+        expected = signer.sign(keys, "POST", url, headers, content, moment)
+        assert signer.sign_alike(keys, "POST", url, headers, content, moment) == expected

@@ -173,9 +173,9 @@ class Limiter:
         self._last_success_at = now
         self._throttled_in_a_row = 0
         self._answers += 1
-        measured = self._clocker.record()
         if self._tokens.rate is not None:
-            self._set_rate(self._cubic.success_received(now), measured)
+            # Without a limit, nobody asks how fast it goes.
+            self._set_rate(self._cubic.success_received(now), self._clocker.record())
 
     def throttled(self, sent_at: float) -> None:
         """Say that the provider refused the call for its rate."""

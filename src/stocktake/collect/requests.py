@@ -9,7 +9,8 @@ goes the long way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlencode
 
@@ -29,6 +30,7 @@ _OURS_OR_NOBODYS = frozenset(
 )
 """Headers of the client rather than of the request: we send our own, or none."""
 
+_PLAIN = frozenset({"string", "integer", "long", "boolean"})
 _UNFIT = (KeyError, TypeError, ValueError, AttributeError)
 """What botocore's serializer raises, unvalidated, over parameters that do not fit."""
 
@@ -43,6 +45,8 @@ class UnsignedRequest:
     body: bytes
     style: SigningStyle | None
     """How to sign it; None: not at all."""
+    alike: bool = False
+    """Other requests differ from this one in their body only; `headers` is the same object in all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,15 @@ class _Plan:
     base_url: str
     extra_headers: dict[str, str]
     style: SigningStyle | None
+    plain_json: _PlainJson | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _PlainJson:
+    """Where the parameters themselves are the body: what else the request is made of."""
+
+    url: str
+    headers: dict[str, str]
 
 
 class _CapturedError(Exception):
@@ -111,6 +124,11 @@ class RequestBuilder:
         raise AssertionError(f"botocore sent {operation} without asking to sign it")
 
     def _short_way(self, plan: _Plan, operation: str, params: Mapping[str, Any]) -> UnsignedRequest:
+        if plan.plain_json is not None and all(isinstance(value, str | int) for value in params.values()):
+            # The body is the parameters as they are, and nothing else depends on them.
+            body = json.dumps(params).encode()
+            fixed = plan.plain_json
+            return UnsignedRequest(plan.method, fixed.url, fixed.headers, body, plan.style, alike=True)
         serialized = self._serializer.serialize_to_request(params, self._model.operation_model(operation))
         return UnsignedRequest(
             method=plan.method,
@@ -119,6 +137,21 @@ class RequestBuilder:
             body=_body(serialized["body"]),
             style=plan.style,
         )
+
+    def _is_plain_json(self, operation: str, params: Mapping[str, Any], serialized: Mapping[str, Any]) -> bool:
+        """Say whether these parameters go into the body under their own names, and nowhere else."""
+        shape = self._model.operation_model(operation).input_shape
+        if self._model.resolved_protocol != "json" or shape is None:
+            return False
+        members = shape.members
+        plain = all(
+            name in members
+            and members[name].type_name in _PLAIN
+            and set(members[name].serialization) <= {"name"}
+            and members[name].serialization.get("name", name) == name
+            for name in params
+        )
+        return plain and bool(serialized["body"] == json.dumps(params).encode())
 
     def _prove(self, operation: str, params: Mapping[str, Any], expected: UnsignedRequest) -> _Plan | None:
         """Return a plan that gives botocore's very request, or None."""
@@ -140,6 +173,9 @@ class RequestBuilder:
             extra_headers={name: value for name, value in expected.headers.items() if name.lower() not in own},
             style=expected.style,
         )
+        if self._is_plain_json(operation, params, serialized):
+            headers = {**serialized["headers"], **plan.extra_headers}
+            plan = replace(plan, plain_json=_PlainJson(plan.base_url + target, headers))
         if not _same(self._short_way(plan, operation, params), expected):
             return None
         # Handlers may treat some values otherwise than others (a path before an id), or add a new one each time.

@@ -106,7 +106,8 @@ class ServiceClient:
             if signer is None:
                 signer = self._signers[request.style] = Signer(request.style)
             stamp = self.session.clock.stamp()
-            headers = signer.sign(keys, request.method, request.url, headers, request.body, stamp)
+            sign = signer.sign_alike if request.alike else signer.sign
+            headers = sign(keys, request.method, request.url, headers, request.body, stamp)
         return HttpRequest(request.method, request.url, headers, request.body)
 
 

@@ -91,9 +91,7 @@ class Normalizer:
         repaired: set[int] = set()
         texts: list[tuple[int, str]] = []
         for row, (body, suspicion) in enumerate(zip(bodies, suspicions, strict=True)):
-            text = body.decode() if suspicion is Suspicion.NONE else None
-            if suspicion is Suspicion.NAMES:
-                text = self._redacted(body)
+            text = body.decode() if suspicion is Suspicion.NONE else self._redacted(body, suspicion)
             if text is None:
                 repaired.add(row)
                 text = self._repaired(row, body, result, unknown)
@@ -113,8 +111,8 @@ class Normalizer:
         result.table = table.append_column(UNKNOWN, pa.array(strange, pa.string()))
         return result
 
-    def _redacted(self, body: bytes) -> str | None:
-        """Redact where names announce secrets; None where the answer has another shape than it should."""
+    def _redacted(self, body: bytes, suspicion: Suspicion) -> str | None:
+        """Redact as far as sifting asks for it; None where the answer has another shape than it should."""
         try:
             document = found = orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -124,6 +122,8 @@ class Normalizer:
         if not isinstance(found, dict):
             return None
         redact_places(found, self._places, self._redactor)
+        if suspicion is Suspicion.VALUES:
+            self._redactor.strings(found)
         return orjson.dumps(document).decode()
 
     def _repaired(self, row: int, body: bytes, result: Normalized, unknown: dict[int, str]) -> str | None:

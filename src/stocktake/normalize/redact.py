@@ -108,6 +108,17 @@ class Redactor:
             return [self.tree(v, name) for v in value]
         return value
 
+    def strings(self, value: object) -> object:
+        """Redact in place every string whose form says so; names do not matter here."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            for key, held in value.items():
+                value[key] = self.strings(held)
+        elif isinstance(value, list):
+            value[:] = map(self.strings, value)
+        return value
+
     def raw(self, text: str) -> str:
         """Return text that is no JSON, with each secret's form in it redacted."""
         return _SECRET_VALUE.sub(lambda found: self.redacted(found.group()), text)
