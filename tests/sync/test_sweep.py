@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import botocore.session
@@ -68,8 +69,21 @@ def test_a_second_sync_of_an_unchanged_estate_reads_what_is_open_and_writes_noth
 def test_a_first_sync_costs_about_one_call_a_job(bench: Bench) -> None:
     report = bench.sync()
     [scope] = report.scopes
-    untagged = bench.rows(f"SELECT count(*) FROM {JOB} WHERE len(tags) = 0")[0][0]
-    assert report.calls <= scope.listed + untagged + 10
+    assert bench.rows(f"SELECT count(*) FROM {JOB} WHERE len(tags) = 0")[0][0] > 3
+    assert report.calls <= scope.listed + 10
+    _assert_catalog_equals_provider(bench)
+
+
+def test_a_new_job_that_the_tagging_api_does_not_name_yet_is_asked_for_itself(bench: Bench) -> None:
+    for number in range(10):
+        bench.create(f"fresh-{number}", Tags=[{"Key": "n", "Value": str(number)}] if number % 2 else [])
+    bench.cloud.reset_stats()
+    bench.sync()
+    asked = bench.cloud.stats()["sagemaker", "ListTags"]
+    newest = (bench.cloud.clock.now() - timedelta(minutes=15)).replace(tzinfo=None)
+    young = bench.rows(f"SELECT count(*) FROM {JOB} WHERE len(tags) = 0 AND _created > '{newest}'")
+    assert asked == young[0][0] >= 5
+    _assert_catalog_equals_provider(bench)
 
 
 def test_full_reads_everything_again_and_still_writes_nothing(bench: Bench) -> None:

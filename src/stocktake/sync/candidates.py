@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import orjson
@@ -57,6 +58,19 @@ def resource_id(resource_type: ResourceType, scope: Scope, item: Item) -> str:
         keys = [orjson.dumps(item, option=orjson.OPT_SORT_KEYS).decode()]
     named = "/".join(key if isinstance(key, str) else orjson.dumps(key).decode() for key in keys if key is not None)
     return f"{resource_type.name}:{scope.account_id}:{scope.region}:{named}"
+
+
+def created_at(resource_type: ResourceType, item: Item) -> datetime | None:
+    """Return the creation time in a list item, aware, UTC; None where it has none that can be read."""
+    path = resource_type.identity.item_created_path
+    value = value_at(item, path) if path is not None else None
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return datetime.fromtimestamp(value, UTC) if isinstance(value, int | float) else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def minimal_item(resource_type: ResourceType, item: Item) -> Item:

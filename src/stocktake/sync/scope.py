@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 import orjson
@@ -20,6 +21,7 @@ from stocktake.sync.candidates import (
     Candidate,
     batched,
     candidate,
+    created_at,
     minimal_item,
     must_read,
     resource_type_filter,
@@ -30,7 +32,6 @@ from stocktake.sync.writer import Fetched
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
-    from datetime import datetime
 
     from stocktake.collect.type_reader import TypeReader
     from stocktake.core.progress import Progress
@@ -47,6 +48,8 @@ _TAGS_AT_ONCE = 100
 """Resources that one call of the tagging API tells the tags of."""
 WORTH_A_BULK_CALL = 5
 """From that many resources on, one call for all their tags is worth making."""
+_INDEX_LAG = timedelta(minutes=15)
+"""After that, what was tagged at its creation is known to the tagging API."""
 _FAILURES_IN_A_ROW = 20
 """After that many resources in a row that could not be read, the scope is given up."""
 _END = None
@@ -101,6 +104,9 @@ class ScopeRun:
     _failed_in_a_row: int = field(default=0, init=False)
     _unread: int = field(default=0, init=False)
     _no_bulk_tags: bool = field(default=False, init=False)
+    _bulk_knows_type: bool = field(default=False, init=False)
+    _listed_at: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
+    """The provider's time of the newest list page."""
 
     async def run(self) -> None:
         """Run the scope to its end; the coverage is then ready for the ledger."""
@@ -136,6 +142,7 @@ class ScopeRun:
         async for page in self.reader.iter_pages():
             chunk += [candidate(self.reader.type, self.reader.scope, item) for item in page.items]
             self.coverage.listed += len(page.items)
+            self._listed_at = page.server_time
             self._report()
             if len(chunk) >= CHUNK:
                 await self._compare(chunk)
@@ -170,11 +177,20 @@ class ScopeRun:
         if self.reader.type.tags_call is None or len(arns) < WORTH_A_BULK_CALL or self._no_bulk_tags:
             return {}
         try:
-            return {arn: tag_texts(tags) for arn, tags in (await self.reader.fetch_tags_of(arns)).items()}
+            told = {arn: tag_texts(tags) for arn, tags in (await self.reader.fetch_tags_of(arns)).items()}
         except _GAPS:
             # Not allowed or not there: the service's own calls tell the same, only slower.
             self._no_bulk_tags = True
             return {}
+        self._bulk_knows_type = self._bulk_knows_type or bool(told)
+        if self._bulk_knows_type:
+            # It names what was ever tagged. What it does not name has no tags, unless it is too new to be known there.
+            told |= {one.id: () for one in group if one.id not in told and self._is_old(one)}
+        return told
+
+    def _is_old(self, one: Candidate) -> bool:
+        created = created_at(self.reader.type, one.item)
+        return created is not None and self._listed_at - created >= _INDEX_LAG
 
     async def _refresh_tags(self) -> None:
         """Find tags that changed on resources that were not read again.
