@@ -22,13 +22,14 @@ def boto3_to_rows(path: Path) -> dict[str, Any]:
     import boto3  # noqa: PLC0415 - each client pays for its own imports
     import duckdb  # noqa: PLC0415
     import pyarrow as pa  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
 
     from stocktake.providers.aws.models import open_models  # noqa: PLC0415 - the same table as ours, so the same schema
     from stocktake.resource_types.registry import load_type  # noqa: PLC0415
     from stocktake.resource_types.spec import sql_type  # noqa: PLC0415
 
     started = time.process_time()
-    client = boto3.client("sagemaker")
+    client = boto3.client("sagemaker", config=Config(max_pool_connections=THREADS))
     calls = [0]
 
     def read(summary: dict[str, Any]) -> dict[str, Any]:

@@ -38,8 +38,8 @@ class Cloud:
 def measure(client: str, environment: dict[str, str], *arguments: str) -> dict[str, Any]:
     """Run a client as a process of its own; it prints what it measured of itself as one line of JSON."""
     command = [sys.executable, str(HERE / "clients.py"), client, *arguments]
-    output = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=True).stdout
-    result: dict[str, Any] = json.loads(output.splitlines()[-1])
+    run = subprocess.run(command, env=os.environ | environment, stdout=subprocess.PIPE, text=True, check=True)
+    result: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
     return result
 
 
