@@ -197,3 +197,18 @@ def test_what_the_exact_way_redacts_is_always_sifted_out(normalizer: Normalizer)
     assert all(holds_secret(value) for value in values)
     bodies += [orjson.dumps({"FailureReason": value}) for value in values]
     assert all(normalizer.sift(bodies))
+
+
+def test_sums_over_a_batch_do_not_hide_one_rows_loss(normalizer: Normalizer) -> None:
+    """Text that is counted wrongly must not make up for a value lost in another row."""
+    lossy = NAME | {"BillableTimeInSeconds": 1.5}
+    for odd in (
+        b'{"TrainingJobName" :"spaced"}',
+        b'{"HyperParameters":{"ends in \\\\":"1"},"TrainingJobName":"x"}',
+        b'{"TrainingJobName": "x", "HyperParameters": {"json": "{\\"a\\": null, \\"b\\":null}"}, "RoleArn": null}',
+        b'{"TrainingJobName":"x","HyperParameters":{"\\u0022:":"1"}}',
+    ):
+        for batch in ((odd, orjson.dumps(lossy)), (orjson.dumps(lossy), odd, odd)):
+            result = normalized(normalizer, *batch)
+            assert [misfit.path for _, misfit in result.misfits] == ["BillableTimeInSeconds"]
+            assert result.table.num_rows == len(batch)

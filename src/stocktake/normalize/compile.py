@@ -1,8 +1,7 @@
 """Compile a resource type to the SQL that turns raw answers into typed rows.
 
-The database parses the JSON; Python touches no field. Since its `json_transform` is silent about what it cannot
-convert, every row also gets a *census*: the number of members that came through is compared with the number of members
-in the raw text. A row where they differ goes through `repair`, which knows why.
+The database parses the JSON; Python touches no field. What it loses in silence is found by a census (see `census`); a
+row that has lost something goes through `repair`, which knows why.
 """
 
 from __future__ import annotations
@@ -13,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from stocktake.resource_types.spec import Kind, sql_type
+from stocktake.normalize.census import raw_census
+from stocktake.resource_types.spec import Kind, ValueType, sql_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stocktake.resource_types.spec import Field, Path, ResourceType, ValueType
+    from stocktake.resource_types.spec import Field, Path, ResourceType
 
 _FIRST_SECOND = -62_135_596_800  # year 1
 _LAST_SECOND = 253_402_300_799  # year 9999: what Python and botocore can say
@@ -34,6 +34,7 @@ _READ_AS = {
     Kind.TIMESTAMP: "DOUBLE",
     Kind.JSON: "JSON",
 }
+_JSON = ValueType(Kind.JSON)
 _AS_READ = {Kind.STRING, Kind.BOOLEAN, Kind.FLOAT, Kind.DOUBLE}
 
 
@@ -47,8 +48,8 @@ class CompiledType:
     """Column name and its expression over `j`, the transformed document."""
     stored: tuple[tuple[str, str], ...]
     """Column name and its expression over the columns before, as the catalog stores it."""
-    told: str
-    """A structure of all that came through, for the census."""
+    census: str
+    """The number of members that came through, over the columns, row by row; costly to plan, so used where sums differ."""
     document: str
     """Expression over `doc`, the whole answer, that gives the resource's JSON."""
 
@@ -59,30 +60,16 @@ def compile_type(resource_type: ResourceType) -> CompiledType:
     names = _names()
     transform = {_member(f): _transform(f.type) for f in fields}
     transform.update(dict.fromkeys(resource_type.omitted, "JSON"))
-    told = [f"{_quote(f.name)} := {_quote(f.name)}" for f in fields]
-    told += [f"{_quote(f'omitted {name}')} := j.{_quote(name)}" for name in resource_type.omitted]
+    counted = [_present(f.type, _quote(f.name), names) for f in fields]
+    counted += [_present(_JSON, f"j.{_quote(name)}", names) for name in resource_type.omitted]
     path = resource_type.describe_call.result_path if resource_type.describe_call else ()
     return CompiledType(
         transform=orjson.dumps(transform).decode(),
         columns=tuple((f.name, _typed(f.type, f"j.{_quote(_member(f))}", names)) for f in fields),
         stored=tuple((f.name, _stored(f)) for f in fields),
-        told=f"struct_pack({', '.join(told)})",
+        census=" + ".join(counted) or "0",
         document=f"json_extract(doc, {literal(_json_path(path))})" if path else "doc",
     )
-
-
-def census(text: str) -> str:
-    r"""Return a number that only a loss makes smaller: members with a value, less nulls in lists and escaped quotes.
-
-    Every member has a `":`; one without a value also has a `null`. What stands in strings is counted too, and is the
-    same on both sides of the comparison. Whatever `json_transform` does in silence makes the typed side smaller, so
-    nothing cancels out: a member that it does not know or cannot convert, an element that becomes null, an object that
-    becomes text (its quotes are then escaped).
-    """
-    members = f"(strlen({text}) - strlen(replace({text}, '\":', ''))) // 2"
-    nulls = f"(strlen({text}) - strlen(replace({text}, 'null', ''))) // 4"
-    escaped = f"(strlen({text}) - strlen(replace({text}, '\\\"', ''))) // 2"
-    return f"{members} - {nulls} - {escaped}"
 
 
 def provider_fields(resource_type: ResourceType) -> tuple[Field, ...]:
@@ -198,3 +185,38 @@ def _timestamp(sql: str) -> str:
     rest = f"CAST(round_even(({sql} - floor({sql})) * 1e6, 0) AS BIGINT)"
     sayable = f"{sql} BETWEEN {_FIRST_SECOND} AND {_LAST_SECOND}"
     return f"CASE WHEN {sayable} THEN make_timestamp({whole} * 1000000 + {rest}) END"
+
+
+def _present(value: ValueType, sql: str, names: Iterator[str]) -> str:
+    """Return the number of members that a member stands for: itself, if it has a value, and those below it."""
+    below = _members_below(value, sql, names)
+    return f"CAST({sql} IS NOT NULL AS SMALLINT){f' + {below}' if below else ''}"
+
+
+def _members_below(value: ValueType, sql: str, names: Iterator[str]) -> str:
+    """Return the number of members below a value, 0 where it is null, or '' where there can be none.
+
+    No CASE: a member of a null structure is null anyway, and branches over nested values are what costs.
+    """
+    match value.kind:
+        case Kind.STRUCT if value.fields:
+            return " + ".join(_present(f.type, f"{sql}.{_quote(f.name)}", names) for f in value.fields)
+        case Kind.JSON | Kind.STRUCT:
+            return f"coalesce(CAST({raw_census(f'CAST({sql} AS VARCHAR)')} AS SMALLINT), 0)"
+        case Kind.LIST if value.element is not None:
+            return _members_in(value.element, sql, names)
+        case Kind.MAP if value.element is not None:
+            below = _members_in(value.element, f"map_values({sql})", names)
+            return f"coalesce(CAST(cardinality({sql}) AS SMALLINT), 0) + {below}"
+        case _:
+            return ""
+
+
+def _members_in(element: ValueType, sql: str, names: Iterator[str]) -> str:
+    """Return the number of members in a list's elements, less one for each element without a value."""
+    name = next(names)
+    below = _members_below(element, name, names)
+    if not below:
+        return f"coalesce(CAST(list_count({sql}) - len({sql}) AS SMALLINT), 0)"
+    counted = f"list_transform({sql}, lambda {name}: {below} - CAST({name} IS NULL AS SMALLINT))"
+    return f"coalesce(CAST(list_sum({counted}) AS SMALLINT), 0)"

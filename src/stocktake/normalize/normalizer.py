@@ -10,7 +10,8 @@ import duckdb
 import orjson
 import pyarrow as pa
 
-from stocktake.normalize.compile import census, compile_type, inline_tags_sql, literal, provider_fields
+from stocktake.normalize.census import count_members, count_text_members, is_odd, raw_census
+from stocktake.normalize.compile import compile_type, inline_tags_sql, literal, provider_fields
 from stocktake.normalize.places import redact_places, secret_places
 from stocktake.normalize.redact import Suspicion, is_secret_name, names_pattern, values_pattern, without_own_names
 from stocktake.normalize.repair import Misfit, UnreadableError, parse_document, repair, to_json
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 ROW = "_row"
 UNKNOWN = "_unknown"
 INLINE_TAGS = "_inline_tags"
+_MEMBERS, _WHOLE = "_members", "_whole"
 _ROWS_AT_ONCE = 2_048
 
 
@@ -67,7 +69,9 @@ class Normalizer:
             FROM batch
         """
         self._places = secret_places(self._fields)
-        self._statement = self._compile()
+        self._extra = [name for _, name in self._omitted()]
+        self._statement = self._compile(by_row=False)
+        self._statement_by_row = self._compile(by_row=True)
         self._connection = duckdb.connect()
         self._connection.execute("SET timezone = 'UTC'")
         # A batch is small; a second thread costs more CPU than it saves time.
@@ -148,27 +152,49 @@ class Normalizer:
             {ROW: pa.array([row for row, _ in texts], pa.int64()), "t": pa.array([t for _, t in texts], pa.string())}
         )
         self._connection.register("batch", batch)
-        # Not as a relation: that would plan the statement twice, which costs more than a small batch.
+        table = self._read(self._statement)
+        if self._is_whole(table):
+            return table.drop_columns([*self._extra, _MEMBERS]), []
+        table = self._read(self._statement_by_row)
+        whole = table[_WHOLE].to_pylist()
+        rows = table[ROW].to_pylist()
+        return table.drop_columns([_WHOLE]), [
+            row for row, good in zip(rows, whole, strict=True) if not good and row is not None
+        ]
+
+    def _read(self, statement: str) -> pa.Table:
         with warnings.catch_warnings():
             # It says that this copies the rows once more, which costs less than a second plan.
             warnings.simplefilter("ignore", UserWarning)
-            reader = self._connection.execute(self._statement).to_arrow_reader(_ROWS_AT_ONCE)
+            reader = self._connection.execute(statement).to_arrow_reader(_ROWS_AT_ONCE)
         assert reader is not None  # noqa: S101 - a SELECT always has one
-        table = reader.read_all()
-        whole = table["_whole"].to_pylist()
-        table = table.drop_columns(["_whole"])
-        if all(whole):
-            return table, []
-        return table, [
-            row for row, good in zip(table[ROW].to_pylist(), whole, strict=True) if not good and row is not None
-        ]
+        return reader.read_all()
 
-    def _compile(self) -> str:
+    def _is_whole(self, table: pa.Table) -> bool:
+        """Say whether every row came through whole: as many values came out as members went in."""
+        told = table[_MEMBERS].to_pylist()
+        if any(count is None for count in told):
+            return False
+        counted = sum(count_members(chunk, f.type) for f in self._fields for chunk in table[f.name].chunks)
+        counted += sum(count_text_members(chunk) for name in self._extra for chunk in table[name].chunks)
+        return bool(counted == sum(count for count in told if count is not None))
+
+    def _compile(self, *, by_row: bool) -> str:
         compiled = compile_type(self._type)
         columns = ", ".join(f'{sql} AS "{name}"' for name, sql in compiled.columns)
         stored = ", ".join(f'{sql} AS "{name}"' for name, sql in compiled.stored)
         tags = inline_tags_sql(self._type)
         tags_column = f", {tags} AS {INLINE_TAGS}" if tags else ""
+        kept = f"{stored}, {ROW}{f', {INLINE_TAGS}' if tags else ''}"
+        whole = "starts_with(ltrim(raw, E' \\t\\r\\n'), '{')"
+        if by_row:
+            told = f", {compiled.census} AS members"
+            shown = f"coalesce({whole} AND members = {raw_census('raw')}, false) AS {_WHOLE}"
+        else:
+            told = ""
+            left_out = [f'CAST(j."{member}" AS VARCHAR) AS "{name}"' for member, name in self._omitted()]
+            countable = f"{whole} AND NOT {is_odd('raw')}"
+            shown = ", ".join([*left_out, f"CASE WHEN {countable} THEN {raw_census('raw')} END AS {_MEMBERS}"])
         return f"""
             WITH parsed AS (
                 SELECT {ROW}, TRY_CAST(t AS JSON) AS doc FROM batch
@@ -177,14 +203,16 @@ class Normalizer:
             ), read AS (
                 SELECT {ROW}, resource, json_transform(resource, $${compiled.transform}$$) AS j FROM found
             ), typed AS (
-                SELECT {columns}, {ROW}{tags_column}, resource, j FROM read
-            ), told AS (
-                SELECT *, CAST(to_json({compiled.told}) AS VARCHAR) AS told, CAST(resource AS VARCHAR) AS raw FROM typed
+                SELECT {columns}, {ROW}{tags_column}, CAST(resource AS VARCHAR) AS raw, j FROM read
+            ), counted AS (
+                SELECT *{told} FROM typed
             )
-            SELECT {stored}, {ROW}{f", {INLINE_TAGS}" if tags else ""},
-                   coalesce(json_type(resource) = 'OBJECT' AND {census("told")} = {census("raw")}, false) AS _whole
-            FROM told
+            SELECT {kept}, {shown} FROM counted
         """
+
+    def _omitted(self) -> list[tuple[str, str]]:
+        """Return members that the schema leaves out, and the names of the columns that only the census sees."""
+        return [(member, f"_omitted_{number}") for number, member in enumerate(self._type.omitted)]
 
     def _repairable_names(self) -> tuple[str, ...]:
         """Return members that repair leaves out and the statement still reads: the inline tags' first step."""
