@@ -35,6 +35,8 @@ def calls(one: ResourceType) -> Iterator[tuple[str, set[str], Path]]:
     given = {*listing.arguments, *listing.loops, *listing.context}
     if listing.parent is not None:
         given |= {*listing.parent.bindings, *listing.parent.inherited}
+    if listing.pagination is not None and listing.pagination.limit_key and listing.pagination.page_size:
+        given.add(listing.pagination.limit_key)  # readers ask for the longest page
     yield listing.operation, given, listing.result_path
     for call in (one.describe_call, one.tags_call):
         if call is not None:

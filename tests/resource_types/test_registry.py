@@ -108,11 +108,11 @@ def test_names_of_all_types(names: tuple[str, ...]) -> None:
     assert {"aws_ecs_task", "aws_ecs_cluster", "aws_apigateway_stage", "aws_emr_cluster"} <= set(names)
 
 
-@pytest.mark.parametrize("name", ["aws_s3_object", "aws_ec2_deletequeuedreservedinstances"])
+@pytest.mark.parametrize("name", ["aws_s3_bucketpolicy", "aws_ec2_deletequeuedreservedinstances"])
 def test_type_that_cannot_be_read_is_not_called_unknown(name: str) -> None:
     with pytest.raises(UserError) as caught:
         load_type(name, open_models())
-    assert caught.value.code == ("type_not_readable" if name == "aws_s3_object" else "unknown_type")
+    assert caught.value.code == ("type_not_readable" if name == "aws_s3_bucketpolicy" else "unknown_type")
 
 
 def test_tiers_choose() -> None:

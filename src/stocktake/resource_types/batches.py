@@ -43,12 +43,13 @@ class FoundBatch:
 
 
 def derive_batch(
-    model: ServiceModel, operation: str, candidate: ListCandidate, listing: dict[str, str]
+    model: ServiceModel, operation: str, candidate: ListCandidate, listing: dict[str, str], facet: str = ""
 ) -> FoundBatch | None:
     """Return how an operation describes many resources of a noun; None where it does not."""
     noun = candidate.noun
     name = split_operation(operation)
-    if name.verb not in _VERBS or name.condition or not _is_plural(name.verb, name.noun, noun):
+    fits = plain(name.noun) == plain(noun + facet) if facet else _is_plural(name.verb, name.noun, noun)
+    if name.verb not in _VERBS or name.condition or not fits:
         return None
     request = input_shape(model, operation)
     found = _identifiers_member(model, request, noun)

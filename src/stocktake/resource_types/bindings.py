@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _GENERIC_SHAPE = re.compile(
     r"_*(non_?empty|nonblank|min|max|\d|_|len|length|long|short|sensitive|generic)*string.*", re.IGNORECASE
 )
+_VAGUE_SHAPES = frozenset({*GENERIC_PARAMETERS, "uuid", "idstring", "namestring", "arnstring", "shortname", "longname"})
 _ACCOUNT = frozenset({"accountid", "awsaccountid"})
 
 
@@ -37,6 +38,11 @@ class Bindings:
 def is_generic_shape(shape: str) -> bool:
     """Return whether a shape's name says nothing of what it holds: two such members need not be the same."""
     return _GENERIC_SHAPE.fullmatch(shape) is not None
+
+
+def is_telling_shape(shape: str) -> bool:
+    """Return whether a shape's name says which kind of resource it identifies: such members are the same anywhere."""
+    return not is_generic_shape(shape) and plain(shape) not in _VAGUE_SHAPES
 
 
 def bind_all(
@@ -77,7 +83,7 @@ def _bind_one(
         found.paths[parameter] = bound[0]
         found.rules.append(f"binds {parameter} by {bound[1]}")
         return True
-    same_shape = [key for key, its_shape in listing.items() if its_shape == shape and not is_generic_shape(shape)]
+    same_shape = [key for key, its_shape in listing.items() if its_shape == shape and is_telling_shape(shape)]
     if len(same_shape) == 1:
         found.inherited[parameter] = same_shape[0]
         found.rules.append(f"{parameter} as listed")
@@ -114,6 +120,9 @@ def bind(model: ServiceModel, parameter: str, shape: str, noun: str, item_shape:
     same = names.find((parameter,), STRING)
     if same is not None:
         return (same,), "same name"
+    exact = _same_ending(names, parameter, noun)
+    if exact is not None:
+        return (exact,), "identifier of the noun"
     same_shape = [name for name in names.all(STRING) if names.shape(name) == shape]
     if len(same_shape) == 1 and not is_generic_shape(shape):
         return (same_shape[0],), "same shape"
@@ -126,9 +135,15 @@ def bind(model: ServiceModel, parameter: str, shape: str, noun: str, item_shape:
     return None
 
 
-def is_generic_parameter(name: str) -> bool:
-    """Return whether an input's name does not say which kind of resource it names."""
-    return plain(name) in GENERIC_PARAMETERS
+def _same_ending(names: Names, parameter: str, noun: str) -> str | None:
+    """Return the member that is the noun's identifier of the same kind: `Id` for `ConfigurationProfileId`."""
+    for form in noun_forms(noun):
+        suffix = plain(parameter).removeprefix(plain(form))
+        if suffix in IDENTIFIER_SUFFIXES and suffix != plain(parameter):
+            found = names.find((f"{noun}{suffix}", f"{form}{suffix}", suffix), STRING)
+            if found is not None:
+                return found
+    return None
 
 
 def _identifiers(form: str, suffix: str) -> list[str]:

@@ -12,6 +12,7 @@ from stocktake.resource_types.life_cycle import derive_life_cycle
 from stocktake.resource_types.list_calls import derive_list_call, is_pageable, list_candidates, listing_shapes
 from stocktake.resource_types.members import plain
 from stocktake.resource_types.nouns import Vocabulary
+from stocktake.resource_types.overrides import data_types
 from stocktake.resource_types.parents import Resolved, find_parent
 from stocktake.resource_types.schema import field_name, structure_fields
 from stocktake.resource_types.shapes import is_structure
@@ -79,7 +80,7 @@ class _Service:
     def _candidates(self) -> dict[str, list[ListCandidate]]:
         """Return the list operations of each noun, best first."""
         found: dict[str, list[ListCandidate]] = {}
-        for candidate in list_candidates(self._model, self._vocabulary, self._facts):
+        for candidate in list_candidates(self._model, self._vocabulary):
             if is_pageable(self._model, candidate):
                 found.setdefault(plain(candidate.noun), []).append(candidate)
         return {noun: sorted(candidates, key=lambda one: one.rank) for noun, candidates in found.items()}
@@ -117,7 +118,7 @@ def _from_candidate(
     identity, identity_reason = derive_identity(model, candidate, shape, describe, listing, known.arn)
     if not is_identified(identity):
         return None
-    tier, tier_reason = _tier(noun, vocabulary, known, identity)
+    tier, tier_reason = _tier(f"{model.name}:{noun}", vocabulary, known, identity)
     if tier == "D":
         return None
     inline = inline_tags(model, shape)
@@ -166,12 +167,14 @@ def _from_candidate(
     return Resolved(candidate, derived, shape, listing, depth)
 
 
-def _tier(noun: str, vocabulary: Vocabulary, known: NounFacts, identity: Identity) -> tuple[str, str]:
+def _tier(full_noun: str, vocabulary: Vocabulary, known: NounFacts, identity: Identity) -> tuple[str, str]:
     """Return how good the evidence is that a noun is a resource, and what it is (see `spec.ResourceType.tier`)."""
+    if full_noun.lower() in data_types():
+        return "C", "data that customers keep, not inventory"
     sources = [name for name, stated in (("CloudFormation", known.cloudformation), ("IAM", known.iam)) if stated]
     if sources:
         return "A", f"{' and '.join(sources)} {'know' if len(sources) > 1 else 'knows'} the noun"
-    if vocabulary.is_made(noun):
+    if vocabulary.is_made(full_noun.split(":")[1]):
         return "B", "an operation makes, starts or ends it"
     if identity.arn_path or identity.item_arn_path is not None or identity.key_paths:
         return "C", "it has an identifier of its own"

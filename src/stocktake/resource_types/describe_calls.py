@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from stocktake.resource_types.batches import derive_batch
 from stocktake.resource_types.bindings import bind_all
+from stocktake.resource_types.full_answers import ask_for_all
 from stocktake.resource_types.iam import iam_action
 from stocktake.resource_types.members import (
     IDENTIFIER_SUFFIXES,
@@ -39,7 +40,10 @@ if TYPE_CHECKING:
     from stocktake.resource_types.list_calls import ListCandidate
     from stocktake.resource_types.spec import Path
 
-_FACETS = ("Attributes", "Details", "Detail", "Info", "Properties", "Metadata", "Configuration", "Status")
+_WHOLE_FACETS = ("Details", "Detail", "Information", "Info", "Description")
+"""What a call for the whole resource may add to the noun's name."""
+_FACETS = ("Attributes", "Properties", "Metadata", "Configuration", "Status")
+"""Sides of a resource: better than a bare name."""
 _ITEMS_ARE_PARTIAL = re.compile(r"subset of the (available )?attributes", re.IGNORECASE)
 
 
@@ -66,8 +70,9 @@ def derive_describe(model: ServiceModel, candidate: ListCandidate, listing: dict
         )
         if described is not None:
             found.append(described)
-    if not found and not is_structure(model, candidate.item_shape):
-        found = [one for facet in _FACETS if (one := _describe_facet(model, candidate, listing, facet)) is not None][:1]
+    if not found:
+        facets = _WHOLE_FACETS if is_structure(model, candidate.item_shape) else (*_WHOLE_FACETS, *_FACETS)
+        found = [one for facet in facets if (one := _describe_facet(model, candidate, listing, facet)) is not None][:1]
     best = max(
         found, key=lambda described: (leaf_count(model, described.shape), described.call.batch is None), default=None
     )
@@ -93,7 +98,9 @@ def _describe_facet(
     for verb in ("Get", "Describe"):
         operation = f"{verb}{candidate.noun}{facet}"
         if operation in model.operations and not model.operations[operation].get("deprecated"):
-            found = _describe(model, operation, candidate, listing, facet)
+            found = _describe(model, operation, candidate, listing, facet) or _describe_many(
+                model, operation, candidate, listing, facet
+            )
             if found is not None:
                 return replace(found, reason=f"its {facet.lower()}, for lack of a call for the whole; {found.reason}")
     return None
@@ -106,7 +113,7 @@ def _describe(
     if name.verb not in {"Describe", "Get"} or name.condition or plain(name.noun) != plain(candidate.noun + facet):
         return None
     request = input_shape(model, operation)
-    stated = describe_arguments(model.name, operation)
+    stated = {**ask_for_all(model, operation), **describe_arguments(model.name, operation)}
     needed = [one for one in required(model, request) if one not in stated]
     if all(plain(one) in {plain(key) for key in listing} for one in needed):
         needed += _sole_identifier(model, request, candidate)
@@ -130,9 +137,9 @@ def _describe(
 
 
 def _describe_many(
-    model: ServiceModel, operation: str, candidate: ListCandidate, listing: dict[str, str]
+    model: ServiceModel, operation: str, candidate: ListCandidate, listing: dict[str, str], facet: str = ""
 ) -> Described | None:
-    found = derive_batch(model, operation, candidate, listing)
+    found = derive_batch(model, operation, candidate, listing, facet)
     if found is None:
         return None
     call = DescribeCall(
@@ -140,7 +147,7 @@ def _describe_many(
         found.bindings.paths,
         found.result_path,
         iam_action(model, operation),
-        arguments=describe_arguments(model.name, operation),
+        arguments={**ask_for_all(model, operation), **describe_arguments(model.name, operation)},
         inherited=found.bindings.inherited,
         context=found.bindings.context,
         batch=found.batch,

@@ -32,12 +32,12 @@ def derive_facts(model: ServiceModel, types: Iterable[CloudFormationType], iam: 
         plain(noun)
         for operation in model.operations
         if (name := split_operation(operation)).verb in _READING
-        for noun in (vocabulary.singular(name.noun), name.noun)
+        for noun in (vocabulary.listed(name.noun), vocabulary.singular(name.noun), name.noun)
     }
     nouns = listed | vocabulary.plain_nouns
     service = iam.get(arn_service(model))
     resources = {} if service is None else _iam_resources(model, vocabulary, nouns, service)
-    formed = _cloudformation_types(model, vocabulary, nouns, types)
+    formed = _cloudformation_types(model, vocabulary, (nouns, listed), types)
     return Facts(
         nouns={
             noun: NounFacts(
@@ -55,27 +55,38 @@ def derive_facts(model: ServiceModel, types: Iterable[CloudFormationType], iam: 
 def _iam_resources(model: ServiceModel, vocabulary: Vocabulary, nouns: set[str], service: IamService) -> dict[str, str]:
     """Return noun -> IAM resource: called the same, or the one thing that the noun's own operations act on."""
     by_plain = {plain(name): name for name in service.arns}
-    found = {noun: by_plain[noun] for noun in nouns if noun in by_plain}
-    for verb in _OWN_VERBS:
-        for operation in model.operations:
+    found = {noun: by_plain[form] for noun in nouns for form in (f"{noun}s", noun) if form in by_plain}
+    for verbs, is_list in ((_OWN_VERBS, False), (_READING, True)):
+        owned = set(found.values())
+        for operation in sorted(model.operations, key=lambda one: _rank(one, verbs)):
             name = split_operation(operation)
-            noun = plain(name.noun)
-            if name.verb != verb or name.condition or noun in found or noun not in nouns:
+            noun = plain(vocabulary.singular(name.noun) if is_list else name.noun)
+            if name.verb not in verbs or name.condition or noun in found or noun not in nouns:
                 continue
-            if vocabulary.singular(name.noun) != name.noun:
+            if not is_list and vocabulary.singular(name.noun) != name.noun:
                 continue
             acted = [one for one in service.actions.get(operation, ()) if one in service.arns]
-            if len(acted) == 1 and plain(acted[0]) not in nouns | vocabulary.plain_nouns:
+            if len(acted) == 1 and acted[0] not in owned and plain(acted[0]) not in nouns | vocabulary.plain_nouns:
                 found[noun] = acted[0]
     shortest: dict[str, str] = {}
-    for noun, resource in sorted(found.items(), key=lambda one: (one[0] != plain(one[1]), len(one[0]))):
+    for noun, resource in sorted(
+        found.items(), key=lambda one: (plain(one[1]) not in {one[0], f"{one[0]}s"}, len(one[0]))
+    ):
         shortest.setdefault(resource, noun)
     return {noun: resource for noun, resource in found.items() if shortest[resource] == noun}
 
 
+def _rank(operation: str, verbs: tuple[str, ...]) -> int:
+    return next((at for at, verb in enumerate(verbs) if operation.startswith(verb)), len(verbs))
+
+
 def _cloudformation_types(
-    model: ServiceModel, vocabulary: Vocabulary, nouns: set[str], types: Iterable[CloudFormationType]
+    model: ServiceModel,
+    vocabulary: Vocabulary,
+    known_nouns: tuple[set[str], set[str]],
+    types: Iterable[CloudFormationType],
 ) -> dict[str, CloudFormationType]:
+    nouns, listed = known_nouns
     metadata = model.metadata
     prefix = arn_service(model)
     names = {plain(str(metadata.get("serviceId", model.name)).replace(" ", "")), plain(model.name)}
@@ -93,7 +104,9 @@ def _cloudformation_types(
         noun = plain(one.noun)
         close = 0 if space in names else 1 if space in wider else 2
         if noun not in nouns or close == 2:
-            close, noun = close + 3, _read_noun(vocabulary, reads) or noun
+            longer = {known for known in listed if known.endswith(noun) and known != noun}
+            ending = longer.pop() if len(longer) == 1 and close < 2 else None
+            close, noun = close + 3, _read_noun(vocabulary, reads) or ending or noun
         if noun in nouns and close < found.get(noun, (9,))[0]:
             found[noun] = (close, one)
     return {noun: one for noun, (_, one) in found.items()}
@@ -106,14 +119,15 @@ def _read_noun(vocabulary: Vocabulary, reads: list[str]) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _acts_on(model: ServiceModel, service: IamService) -> dict[str, tuple[str, ...]]:
-    return {
-        operation: tuple(sorted({plain(one) for one in service.actions[operation] if one in service.arns}))
+def _acts_on(model: ServiceModel, service: IamService) -> dict[str, str]:
+    found = {
+        operation: tuple({plain(one) for one in service.actions[operation] if one in service.arns})
         for operation in sorted(model.operations)
         if operation.startswith(_READING)
         and service.actions.get(operation)
         and any(plain(name) in GENERIC_PARAMETERS for name in members(model, input_shape(model, operation)))
     }
+    return {operation: kinds[0] for operation, kinds in found.items() if len(kinds) == 1}
 
 
 def _template(arn: str) -> str:

@@ -33,9 +33,9 @@ class Facts:
 
     nouns: Mapping[str, NounFacts] = field(default_factory=dict)
     """By noun, without punctuation and case."""
-    acts_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Operation -> IAM resources that its permission is for, without punctuation and case: the parent of a list whose
-    input is only called `name` or `resourceArn`."""
+    acts_on: Mapping[str, str] = field(default_factory=dict)
+    """Operation -> the one IAM resource that its permission is for, without punctuation and case: the parent of a list
+    whose input is only called `name` or `resourceArn`."""
 
 
 NO_FACTS = Facts()

@@ -45,7 +45,7 @@ def generate(models: Models) -> Iterator[tuple[str, str]]:
         digests[service] = model.digest
         spaces[service] = _other_names(model, facts)
         kept |= types
-        if types:
+        if types or facts.nouns:
             yield f"{service}.json", _service_text(model, facts, types)
         models.forget(service)
     yield "names.json", _names_text(models, digests, spaces, kept)

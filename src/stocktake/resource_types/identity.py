@@ -16,7 +16,7 @@ from stocktake.resource_types.members import (
     name_member,
     plain,
 )
-from stocktake.resource_types.nouns import split_operation
+from stocktake.resource_types.nouns import split_operation, words_of
 from stocktake.resource_types.shapes import input_shape, is_structure, members, required
 from stocktake.resource_types.spec import Identity
 
@@ -43,7 +43,7 @@ def derive_identity(
         item_arn: Path | None = () if listed.holds_arns(model) else None
     else:
         item_arn = find_path(model, item, noun, arn_member)
-    keys, reason = _document_keys(model, noun, document_shape, arn, describe)
+    keys, reason = _document_keys(model, noun, document_shape, arn, describe, listing)
     item_keys = _item_keys(model, listed.item_shape, keys, document_shape, describe)
     if not keys and arn is None and item_arn is None and not item_keys:
         keys, reason = _all_identifiers(model, document_shape), "all members that identify something"
@@ -77,7 +77,12 @@ def is_identified(identity: Identity) -> bool:
 
 
 def _document_keys(
-    model: ServiceModel, noun: str, shape: str, arn: Path | None, describe: DescribeCall | None
+    model: ServiceModel,
+    noun: str,
+    shape: str,
+    arn: Path | None,
+    describe: DescribeCall | None,
+    listing: dict[str, str],
 ) -> tuple[tuple[Path, ...], str]:
     """Return what identifies the resource in its document, the name first where an ARN already identifies it."""
     named = find_path(model, shape, noun, id_member if arn is None else name_member)
@@ -86,7 +91,7 @@ def _document_keys(
         return asked, "what the describe call is asked with"
     if named is not None:
         return (named,), "name or id of the noun"
-    ending = _ending_inputs(model, noun, shape)
+    ending = _ending_inputs(model, noun, shape, listing)
     if ending:
         return ending, "what the operation that changes or ends it is asked with"
     return (), "the ARN alone" if arn is not None else "the list item alone"
@@ -111,8 +116,11 @@ def _asked_with(model: ServiceModel, shape: str, describe: DescribeCall | None) 
     return tuple(keys)
 
 
-def _ending_inputs(model: ServiceModel, noun: str, shape: str) -> tuple[Path, ...]:
-    """Return the document's members that the noun's own Delete, Stop, Update … operation asks for."""
+def _ending_inputs(model: ServiceModel, noun: str, shape: str, listing: dict[str, str]) -> tuple[Path, ...]:
+    """Return the document's members that the noun's own Delete, Stop, Update … operation asks for.
+
+    What the resource was listed with need not be in the document.
+    """
     document = Names(model, shape)
     operations = [
         operation
@@ -121,11 +129,11 @@ def _ending_inputs(model: ServiceModel, noun: str, shape: str) -> tuple[Path, ..
     ]
     for operation in sorted(operations, key=lambda one: _ENDING_VERBS.pattern.index(split_operation(one).verb)):
         request = input_shape(model, operation)
-        needed = required(model, request)
+        needed = [one for one in required(model, request) if plain(one) not in {plain(key) for key in listing}]
+        asked = needed or [one for one in members(model, request) if one not in required(model, request)]
+        told = {one for one in asked if not model.shapes[members(model, request)[one]["shape"]].get("enum")}
         found = [
-            document.find((parameter,), STRING)
-            for parameter in needed or members(model, request)
-            if not model.shapes[members(model, request)[parameter]["shape"]].get("enum")
+            document.find((one, *_last_word(one, noun)), STRING) for one in asked if one in told or len(asked) == 1
         ]
         present = tuple((name,) for name in found if name is not None)
         if present and (len(present) == len(needed) or not needed):
@@ -150,3 +158,8 @@ def _item_keys(
     if keys and all(same):
         return tuple((name,) for name in same if name is not None)
     return tuple(describe.bindings.values()) if describe is not None else ()
+
+
+def _last_word(parameter: str, noun: str) -> tuple[str, ...]:
+    """Return the last word of a parameter that is called like the noun: `version` of a `DocumentationVersion`."""
+    return (words_of(noun)[-1],) if plain(parameter) == plain(noun) else ()

@@ -39,9 +39,10 @@ _USUAL_REASONS = {
     "tags_call": "tags are in the document",
     "identity": "name or id of the noun",
     "final_states": "no end time and no noun of a run: no state is final",
-    "tier": "an operation makes, starts or ends it",
 }
 """Left out of entries."""
+_USUAL_EVIDENCE = {"A": "CloudFormation and IAM know the noun", "B": "an operation makes, starts or ends it"}
+"""Likewise, by tier."""
 
 
 def encode_type(one: ResourceType) -> Entry:
@@ -75,7 +76,7 @@ def encode_type(one: ResourceType) -> Entry:
         else None,
         identity=_identity(one.identity),
         life_cycle=_life_cycle(one.life_cycle),
-        why={part: reason for part, reason in one.reasons.items() if reason != _USUAL_REASONS.get(part)},
+        why={part: reason for part, reason in one.reasons.items() if reason != _usual_reasons(one.tier).get(part)},
     )
 
 
@@ -104,7 +105,7 @@ def decode_type(name: str, entry: Entry, model: ServiceModel, arn_service: str) 
         arn_service=arn_service,
         inline_tags=None if inline is None else InlineTags(_path(inline[0]), inline[1], inline[2]),
         omitted=omitted,
-        reasons=_USUAL_REASONS | entry.get("why", {}),
+        reasons=_usual_reasons(entry["tier"]) | entry.get("why", {}),
         tier=entry["tier"],
         scope=entry.get("scope", "regional"),
         cloudformation=entry.get("cloudformation", ""),
@@ -117,6 +118,10 @@ def document_shape(model: ServiceModel, listing: ListCall, describe: DescribeCal
     shape = shape_at(model, output_shape(model, call.operation), call.result_path)
     assert shape is not None  # noqa: S101 - the entry was made from this model
     return element_shape(model, shape) or shape
+
+
+def _usual_reasons(tier: str) -> dict[str, str]:
+    return _USUAL_REASONS | ({"tier": _USUAL_EVIDENCE[tier]} if tier in _USUAL_EVIDENCE else {})
 
 
 def _without_usual(**members: object) -> Entry:

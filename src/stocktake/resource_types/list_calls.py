@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from stocktake.resource_types.full_answers import ask_for_all
 from stocktake.resource_types.iam import iam_action
 from stocktake.resource_types.list_inputs import Inputs, read_inputs
 from stocktake.resource_types.members import IDENTIFIER_SUFFIXES, plain
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stocktake.providers.aws.models import ServiceModel
-    from stocktake.resource_types.facts import Facts
     from stocktake.resource_types.nouns import Vocabulary
     from stocktake.resource_types.spec import ParentCall, Path
 
@@ -67,19 +67,21 @@ class ListCandidate:
         )
 
 
-def list_candidates(model: ServiceModel, vocabulary: Vocabulary, facts: Facts) -> Iterator[ListCandidate]:
+def list_candidates(model: ServiceModel, vocabulary: Vocabulary) -> Iterator[ListCandidate]:
     """Yield every operation that lists something, once for each way to give it what it needs."""
     for operation, stated in model.operations.items():
         name = split_operation(operation)
         if name.verb not in _VERBS or not name.noun or stated.get("deprecated") or name.noun.lower() in _NOT_NOUNS:
             continue
-        noun = vocabulary.singular(name.noun)
-        if (noun == name.noun and name.verb != "List") or _is_batch_describe(model, operation, name.noun):
+        noun = vocabulary.listed(name.noun)
+        if noun == name.noun and name.verb != "List" and not _is_uncountable(model, operation, noun):
+            continue
+        if _is_batch_describe(model, operation, name.noun):
             continue
         partial = bool(name.condition) and not _WHOLE.fullmatch(name.condition)
         for path, item, reason, own_noun in _results(model, operation, name.noun, noun, vocabulary):
             listed = own_noun or noun
-            for inputs in read_inputs(model, operation, listed, facts):
+            for inputs in read_inputs(model, operation):
                 rank = (
                     int(bool(inputs.open)),
                     int(bool(inputs.loops)),
@@ -106,7 +108,11 @@ def derive_list_call(model: ServiceModel, candidate: ListCandidate, parent: Pare
         operation=operation,
         result_path=candidate.result_path,
         pagination=derive_pagination(model, operation, candidate.result_path),
-        arguments={**_stable_order(model, operation), **list_arguments(model.name, operation)},
+        arguments={
+            **_stable_order(model, operation),
+            **ask_for_all(model, operation),
+            **list_arguments(model.name, operation),
+        },
         iam_action=iam_action(model, operation),
         parent=parent,
         loops=dict(candidate.inputs.loops),
@@ -137,6 +143,16 @@ def _is_batch_describe(model: ServiceModel, operation: str, plural: str) -> bool
         return False
     request = input_shape(model, operation)
     return any(element_shape(model, member["shape"]) is not None for member in members(model, request).values())
+
+
+def _is_uncountable(model: ServiceModel, operation: str, noun: str) -> bool:
+    """Return whether an operation of a noun without plural (`DescribeInstanceInformation`) lists it all the same."""
+    output = output_shape(model, operation)
+    keys = result_keys(model, operation)
+    if not keys and not noun.endswith("s"):
+        return False
+    lists = keys or tuple(_list_paths(model, output))
+    return any(_is_named(path[-1], noun, noun) and _item_shape(model, output, path) is not None for path in lists)
 
 
 def _results(

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from stocktake.resource_types.members import plain
-from stocktake.resource_types.overrides import list_arguments
+from stocktake.resource_types.overrides import list_arguments, stated_loops
 from stocktake.resource_types.shapes import input_shape, members, required, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from stocktake.providers.aws.models import ServiceModel
-    from stocktake.resource_types.facts import Facts
 
 _TAG = re.compile("<[^>]+>")
 _EITHER = re.compile(
@@ -22,10 +21,17 @@ _EITHER = re.compile(
     r"((only )?(one of|either)(?![^.]*marker)|the arn or the name)",
     re.IGNORECASE,
 )
-_ONE_BY_DEFAULT = re.compile(r"the default [a-z ]+ is assumed", re.IGNORECASE)
+_UNLESS_ANOTHER = re.compile(r"must be included in your request if an? ", re.IGNORECASE)
+"""Said of an input: one of several again, and this is the one that leads to all."""
+_ONE_BY_DEFAULT = re.compile(r"the default ([a-z ]+) is (?:assumed|used)", re.IGNORECASE)
 """Without this input, the list is only of one parent's: the list by parent is the whole."""
+_CALLER_BY_DEFAULT = re.compile(
+    r"if (?:the )?(\w+)(?: field| parameter)? is not specified, [^.]*implicitly", re.IGNORECASE
+)
+"""The same, said of the operation: without it, the list is of what belongs to the caller."""
 _ACCOUNT = frozenset({"accountid", "awsaccountid"})
 _PAGING = re.compile("token|marker|maxresults|maxrecords|maxitems|limit|pagesize|sort|order|filter")
+_LIMITS = frozenset({"maxresults", "maxrecords", "maxitems", "limit", "pagesize"})
 _MOST_VALUES = 40
 """An enum of more values is a vocabulary, not a partition of the list."""
 
@@ -45,11 +51,14 @@ class Inputs:
     """Used only where no other way leads to the resources."""
 
 
-def read_inputs(model: ServiceModel, operation: str, noun: str, facts: Facts) -> Iterator[Inputs]:
+def read_inputs(model: ServiceModel, operation: str) -> Iterator[Inputs]:
     """Yield the ways to give an operation what it needs; none where it needs what no rule can supply."""
     request = input_shape(model, operation)
     stated = list_arguments(model.name, operation)
-    needed = tuple(name for name in required(model, request) if name not in stated)
+    needed = tuple(
+        name for name in required(model, request) if name not in stated and not is_limit(model, request, name)
+    )
+    needed = (*needed, *stated_loops(model.name, operation))
     if not stated and _wants_either(model, operation):
         reason = "the documentation asks for one of several inputs"
         for one in _choices(model, request, needed):
@@ -57,11 +66,23 @@ def read_inputs(model: ServiceModel, operation: str, noun: str, facts: Facts) ->
         if needed:
             yield from _sorted_out(model, operation, Inputs(needed, reason=reason, is_last_resort=True))
         return
-    hidden = tuple(name for name in _hidden(model, operation, noun, facts) if name not in (*needed, *stated))
+    one_of = [name for name, member in members(model, request).items() if _UNLESS_ANOTHER.search(_text(member))]
+    for one in one_of:
+        reason = "the documentation asks for one of several inputs"
+        yield from _sorted_out(model, operation, Inputs((*needed, one), reason=reason))
+    hidden = tuple(name for name in _hidden(model, operation) if name not in (*needed, *stated))
     if hidden:
         reason = f"{', '.join(hidden)} is required in truth"
         yield from _sorted_out(model, operation, Inputs((*needed, *hidden), reason=reason))
-    yield from _sorted_out(model, operation, Inputs(needed, is_last_resort=bool(hidden)))
+    # What a search finds depends on who asks.
+    is_last_resort = bool(hidden or one_of) or operation.startswith("Search")
+    yield from _sorted_out(model, operation, Inputs(needed, is_last_resort=is_last_resort))
+
+
+def is_limit(model: ServiceModel, request: str | None, name: str) -> bool:
+    """Return whether a member only says how long a page is: readers send the longest, required or not."""
+    shape = model.shapes[members(model, request)[name]["shape"]]
+    return shape["type"] in {"integer", "long"} and "max" in shape and plain(name) in _LIMITS
 
 
 def _sorted_out(model: ServiceModel, operation: str, needed: Inputs) -> Iterator[Inputs]:
@@ -96,13 +117,17 @@ def _choices(model: ServiceModel, request: str | None, needed: tuple[str, ...]) 
             yield name
 
 
-def _hidden(model: ServiceModel, operation: str, noun: str, facts: Facts) -> Iterator[str]:
-    known = facts.nouns.get(plain(noun))
-    asked = {plain(name) for name in known.list_inputs} if known is not None else set()
+def _hidden(model: ServiceModel, operation: str) -> Iterator[str]:
+    by_caller = {found.lower() for found in _CALLER_BY_DEFAULT.findall(_text(model.operations[operation]))}
     for name, member in members(model, input_shape(model, operation)).items():
         if type_of(model, member["shape"]) != "string":
             continue
-        if _ONE_BY_DEFAULT.search(_text(member)) or plain(name) in asked:
+        defaults = [plain(one).replace(" ", "") for one in _ONE_BY_DEFAULT.findall(_text(member))]
+        if (
+            name.lower() in by_caller
+            or _UNLESS_ANOTHER.search(_text(member))
+            or any(plain(name).startswith(one) for one in defaults)
+        ):
             yield name
 
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from stocktake.resource_types.overrides import compounds
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+s?|[0-9]+")
 _DATE = re.compile(r"\d{4}_?\d{2}_?\d{2}$")
 _VERSION = re.compile(r"V(\d+)$")
-_CONNECTORS = frozenset({"For", "By", "In", "With", "From", "On", "Of", "To", "Under", "Within", "Associated"})
+_CONNECTORS = frozenset({"For", "By", "In", "With", "From", "On", "Of", "To", "Under", "Within", "Associated", "As"})
 _LIFE_VERBS = re.compile(
     "Create|Delete|Put|Start|Stop|Register|Deregister|Run|Import|Launch|Allocate|Request|Release|Terminate|"
     "Cancel|Publish|Submit|Restore|Copy|Provision|Add|Remove"
@@ -23,6 +25,10 @@ _NOUN_VERBS = re.compile(
     f"{_LIFE_VERBS.pattern}|Update|Modify|Describe|Get|Enable|Disable|Associate|Disassociate|Reboot|Deprovision|Set|Batch|Invoke|"
     "Attach|Detach|Tag|Untag|Send|Accept|Reject|Execute|Deploy"
 )
+
+
+_ONE_VERBS = ("Create", "Update", "Delete")
+"""What has operations with all of these is one thing, even if it looks like a plural (`BrowserSettings`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +55,21 @@ def split_operation(name: str) -> OperationName:
     name = _DATE.sub("", name)
     stated = _VERSION.search(name)
     words = _WORD.findall(_VERSION.sub("", name))
-    cut = next((at for at, word in enumerate(words) if at > 1 and word in _CONNECTORS), len(words))
+    cut = next((at for at in range(2, len(words) - 1) if _cuts(words, at)), len(words))
     return OperationName(
         verb=words[0] if words else "",
         noun="".join(words[1:cut]),
         condition="".join(words[cut:]),
         version=int(stated[1]) if stated else 1,
     )
+
+
+def _cuts(words: list[str], at: int) -> bool:
+    """Return whether a condition begins at a word: at the end of a name it is a part of the noun (`OptIn`)."""
+    if words[at] not in _CONNECTORS:
+        return False
+    following = "".join(words[at - 1 : at + 2])
+    return not any(following in (whole, f"{whole}s") for whole in compounds())
 
 
 class Vocabulary:
@@ -75,6 +89,11 @@ class Vocabulary:
         return frozenset(noun.lower() for noun in self._nouns)
 
     @cached_property
+    def _made_nouns(self) -> frozenset[str]:
+        by_verb = [{name.noun for name in self._names if name.verb == verb} for verb in _ONE_VERBS]
+        return frozenset.intersection(*map(frozenset, by_verb)) - {""}
+
+    @cached_property
     def _last_words(self) -> frozenset[str]:
         return frozenset(_WORD.findall(noun)[-1] for noun in self._nouns)
 
@@ -87,7 +106,21 @@ class Vocabulary:
 
     def is_made(self, noun: str) -> bool:
         """Return whether an operation makes, starts or ends what the noun names."""
-        return any(_LIFE_VERBS.fullmatch(verb) for verb in self._verbs.get(noun.lower(), ()))
+        forms = (noun.lower(), f"{noun.lower()}s")
+        return any(_LIFE_VERBS.fullmatch(verb) for form in forms for verb in self._verbs.get(form, ())) or any(
+            f"{form}offering" in self._purchased for form in forms
+        )
+
+    @cached_property
+    def _purchased(self) -> frozenset[str]:
+        """What is bought: `PurchaseReservedNodeOffering` makes reserved nodes."""
+        return frozenset(name.noun.lower() for name in self._names if name.verb == "Purchase")
+
+    def listed(self, plural: str) -> str:
+        """Return the noun that an operation lists: the singular; of a list of names (`DomainNames`), what is named."""
+        noun = self.singular(plural)
+        stem = next((noun.removesuffix(end) for end in ("Name", "Arn", "Id", "Identifier") if noun.endswith(end)), noun)
+        return stem if stem != noun and noun not in self._nouns and stem in self._nouns else noun
 
     def singular(self, noun: str) -> str:
         """Return the singular of a noun: the form that the service uses, else by the rules of English spelling."""
@@ -97,11 +130,13 @@ class Vocabulary:
         for form in forms:
             if form in self._nouns:
                 return form
+        if noun in self._made_nouns:
+            return noun
         words = _WORD.findall(noun)
         for form in _singular_forms(words[-1]):
             if form in self._last_words:
                 return "".join(words[:-1]) + form
-        return noun if noun.endswith(("ss", "us", "is")) else forms[0]
+        return noun if noun.endswith(("ss", "us", "is", "ias", "eries", "Cors")) else forms[0]
 
 
 def _singular_forms(noun: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stocktake.resource_types.bindings import bind, is_generic_shape
+from stocktake.resource_types.bindings import bind, is_telling_shape
 from stocktake.resource_types.members import (
     GENERIC_PARAMETERS,
     IDENTIFIER_SUFFIXES,
@@ -18,7 +18,7 @@ from stocktake.resource_types.members import (
 )
 from stocktake.resource_types.nouns import split_operation
 from stocktake.resource_types.overrides import stated_parent
-from stocktake.resource_types.shapes import input_shape, is_structure, members
+from stocktake.resource_types.shapes import input_shape, is_structure, members, required
 from stocktake.resource_types.spec import ParentCall
 
 if TYPE_CHECKING:
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from stocktake.resource_types.facts import Facts
     from stocktake.resource_types.list_calls import ListCandidate
     from stocktake.resource_types.spec import Path, ResourceType
+
+
+_OWN_VERBS = ("Describe", "Get", "Delete", "Update")
+_ACCOUNT = {"accountid", "awsaccountid"}
+_SAME_WORDS = {"app": "application", "application": "app"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,11 @@ def _supply(
     shapes = {name: str(one["shape"]) for name, one in members(model, input_shape(model, candidate.operation)).items()}
     inputs = candidate.inputs.open
     anchors = {}
+    told = {} if stated is None else stated.get("bindings", {})
     for name in inputs:
+        if name in told:
+            anchors[name] = _Bound(tuple(told[name].split(".")), (0,), "a stated binding")
+            continue
         bound = _anchor(model, candidate, name, shapes[name], parent, facts, is_stated=stated is not None)
         if bound is not None:
             anchors[name] = bound
@@ -121,6 +130,7 @@ def _anchor(
     """Return where a parent holds an input that names it; None where the input does not name this parent."""
     wanted, noun = plain(name), parent.candidate.noun
     handle = _handle(model, name, shape, parent)
+    own = _own_identifiers(model, parent)
     level: int | None = None
     rule = ""
     forms = noun_forms(noun)
@@ -129,10 +139,10 @@ def _anchor(
             level, rule = 4, "what the operation acts on"
     else:
         for at, form in enumerate(forms):
-            if _names(wanted, plain(form)):
+            if _names(wanted, plain(form)) or _names(wanted, _SAME_WORDS.get(plain(form), plain(form))):
                 level, rule = at, "the parent's noun"
                 break
-        if level is None and handle is not None and (is_stated or _is_own_name(name, parent)):
+        if level is None and (wanted in own or (is_stated and handle is not None)):
             level, rule = 2, "what the parent's own operations are asked with"
     if level is None:
         return None
@@ -142,7 +152,7 @@ def _anchor(
 
 def _names(parameter: str, form: str) -> bool:
     """Return whether an input is called like a noun, with an ending of identifiers or none."""
-    return parameter.startswith(form) and parameter[len(form) :] in {"", *IDENTIFIER_SUFFIXES, "resourceid", "value"}
+    return parameter.startswith(form) and parameter[len(form) :] in {"", *IDENTIFIER_SUFFIXES, "resourceid", "code"}
 
 
 def _is_meant(candidate: ListCandidate, parent: Resolved, facts: Facts) -> bool:
@@ -152,8 +162,8 @@ def _is_meant(candidate: ListCandidate, parent: Resolved, facts: Facts) -> bool:
     if condition and condition in {f"{word}{noun}" for word in ("for", "by", "in", "of", "from", "to", "with")}:
         return True
     known = facts.nouns.get(noun)
-    acted = facts.acts_on.get(candidate.operation, ())
-    if len(acted) == 1 and acted[0] in {noun, plain(known.iam) if known is not None else noun}:
+    acted = facts.acts_on.get(candidate.operation)
+    if acted is not None and acted in {noun, plain(known.iam) if known is not None else noun}:
         return True
     asked = facts.nouns.get(plain(candidate.noun))
     return asked is not None and any(_names(plain(one), noun) for one in asked.list_inputs)
@@ -168,16 +178,26 @@ def _handle(model: ServiceModel, name: str, shape: str, parent: Resolved) -> Pat
     for parameter, path in describe.bindings.items():
         if plain(parameter) == plain(name):
             return path
+    for parameter, path in describe.bindings.items():
         same = parameter in stated and stated[parameter]["shape"] == shape
-        if same and not is_generic_shape(shape):
+        if same and is_telling_shape(shape):
             return path
     return None
 
 
-def _is_own_name(name: str, parent: Resolved) -> bool:
-    """Return whether an input is what only the parent's own operations call it."""
-    describe = parent.type.describe_call
-    return describe is not None and plain(name) in {plain(one) for one in describe.bindings}
+def _own_identifiers(model: ServiceModel, parent: Resolved) -> set[str]:
+    """Return what the parent's own operations call it: the one input that they ask for."""
+    found = set()
+    for verb in _OWN_VERBS:
+        operation = f"{verb}{parent.candidate.noun}"
+        if operation not in model.operations:
+            continue
+        request = input_shape(model, operation)
+        listed = {plain(key) for key in parent.listing} | _ACCOUNT
+        asked = [one for one in required(model, request) if plain(one) not in listed]
+        if len(asked) == 1 and plain(asked[0]) not in GENERIC_PARAMETERS:
+            found.add(plain(asked[0]))
+    return found
 
 
 def _identifier_path(model: ServiceModel, name: str, shape: str, parent: Resolved) -> Path | None:
@@ -207,7 +227,7 @@ def _identifier_path(model: ServiceModel, name: str, shape: str, parent: Resolve
 def _inherited(name: str, shape: str, listing: dict[str, str]) -> str | None:
     """Return the member of the parent's listing that is the same as an input."""
     for member, its_shape in listing.items():
-        if plain(member) == plain(name) or (its_shape == shape and not is_generic_shape(shape)):
+        if plain(member) == plain(name) or (its_shape == shape and is_telling_shape(shape)):
             return member
     return None
 
@@ -218,10 +238,11 @@ def _beside(model: ServiceModel, name: str, shape: str, parent: Resolved) -> Pat
         if not is_structure(model, holder):
             continue
         names = Names(model, holder)
-        found = names.find((name,), STRING)
+        stem = plain(name).removesuffix("identifier").removesuffix("id")
+        found = names.find((name, f"{stem}id", f"{stem}identifier") if stem else (name,), STRING)
         if found is not None:
             return (found,)
         same = [one for one in names.all(STRING) if names.shape(one) == shape]
-        if len(same) == 1 and not is_generic_shape(shape):
+        if len(same) == 1 and is_telling_shape(shape):
             return (same[0],)
     return None

@@ -165,7 +165,10 @@ class _Parser(HTMLParser):
     def _flush(self) -> None:
         text = _inline("".join(self._text))
         if text:
-            self._containers[-1].append(text)
+            container = self._containers[-1]
+            # Text in a list before its first item stands before the list.
+            is_before = bool(self._blocks and container) and container[-1] is self._blocks[-1]
+            container.insert(len(container) - is_before, text)
         self._reset()
 
     def _reset(self) -> None:

@@ -77,7 +77,7 @@ def read_facts(entry: dict[str, Any]) -> Facts:
             )
             for noun, one in entry["nouns"].items()
         },
-        acts_on={operation: tuple(kinds) for operation, kinds in entry["acts_on"].items()},
+        acts_on=entry["acts_on"],
     )
 
 

@@ -28,25 +28,49 @@ def iam_actions() -> tuple[tuple[str, str], ...]:
 
 
 @cache
-def _arguments(table: str) -> dict[str, dict[str, Any]]:
+def compounds() -> frozenset[str]:
+    """Return nouns that have a word in the middle which elsewhere begins a condition."""
+    return frozenset(entry["noun"] for entry in stated().get("compound", ()))
+
+
+@cache
+def arguments_of(table: str) -> dict[str, dict[str, Any]]:
+    """Return what a table of arguments says, by `service:Operation`."""
     return {entry["operation"]: entry["arguments"] for entry in stated().get(table, ())}
 
 
 def list_arguments(service: str, operation: str) -> dict[str, Any]:
     """Return constants that a list operation is called with."""
-    return _arguments("list_arguments").get(f"{service}:{operation}", {})
+    return arguments_of("list_arguments").get(f"{service}:{operation}", {})
+
+
+@cache
+def data_types() -> frozenset[str]:
+    """Return `service:noun`, in lower case, of what is data that customers keep, not inventory."""
+    return frozenset(name.lower() for entry in stated().get("data", ()) for name in entry["types"])
+
+
+def stated_loops(service: str, operation: str) -> tuple[str, ...]:
+    """Return members of a list operation that must be given every value, though they are optional."""
+    return tuple(
+        member
+        for entry in stated().get("loop", ())
+        if entry["operation"] == f"{service}:{operation}"
+        for member in entry["members"]
+    )
 
 
 def describe_arguments(service: str, operation: str) -> dict[str, Any]:
     """Return constants that a describe operation is called with."""
-    return _arguments("describe_arguments").get(f"{service}:{operation}", {})
+    return arguments_of("describe_arguments").get(f"{service}:{operation}", {})
 
 
 @cache
-def _parents() -> dict[str, dict[str, Any]]:
-    return {entry["type"]: entry for entry in stated().get("parent", ())}
+def stated_parents() -> dict[str, dict[str, Any]]:
+    """Return the entries for parents, by `service:noun` in lower case."""
+    return {entry["type"].lower(): entry for entry in stated().get("parent", ())}
 
 
 def stated_parent(service: str, noun: str) -> dict[str, Any] | None:
-    """Return what is stated of a noun's parent: `parent`, and perhaps `bindings` and `operation`."""
-    return _parents().get(f"{service}:{noun}".lower())
+    """Return what is stated of a noun's parent: `parent`, and perhaps `bindings` (request member -> dotted path)."""
+    return stated_parents().get(f"{service}:{noun}".lower())
