@@ -49,7 +49,7 @@ class CompiledType:
     stored: tuple[tuple[str, str], ...]
     """Column name and its expression over the columns before, as the catalog stores it."""
     census: str
-    """The number of members that came through, over the columns, row by row; costly to plan, so used where sums differ."""
+    """The number of members that came through, row by row, over the columns; costly to plan: used where sums differ."""
     document: str
     """Expression over `doc`, the whole answer, that gives the resource's JSON."""
 
@@ -190,7 +190,7 @@ def _timestamp(sql: str) -> str:
 def _present(value: ValueType, sql: str, names: Iterator[str]) -> str:
     """Return the number of members that a member stands for: itself, if it has a value, and those below it."""
     below = _members_below(value, sql, names)
-    return f"CAST({sql} IS NOT NULL AS SMALLINT){f' + {below}' if below else ''}"
+    return f"CAST({sql} IS NOT NULL AS INTEGER){f' + {below}' if below else ''}"
 
 
 def _members_below(value: ValueType, sql: str, names: Iterator[str]) -> str:
@@ -202,12 +202,12 @@ def _members_below(value: ValueType, sql: str, names: Iterator[str]) -> str:
         case Kind.STRUCT if value.fields:
             return " + ".join(_present(f.type, f"{sql}.{_quote(f.name)}", names) for f in value.fields)
         case Kind.JSON | Kind.STRUCT:
-            return f"coalesce(CAST({raw_census(f'CAST({sql} AS VARCHAR)')} AS SMALLINT), 0)"
+            return f"coalesce(CAST({raw_census(f'CAST({sql} AS VARCHAR)')} AS INTEGER), 0)"
         case Kind.LIST if value.element is not None:
             return _members_in(value.element, sql, names)
         case Kind.MAP if value.element is not None:
             below = _members_in(value.element, f"map_values({sql})", names)
-            return f"coalesce(CAST(cardinality({sql}) AS SMALLINT), 0) + {below}"
+            return f"coalesce(CAST(cardinality({sql}) AS INTEGER), 0) + {below}"
         case _:
             return ""
 
@@ -217,6 +217,6 @@ def _members_in(element: ValueType, sql: str, names: Iterator[str]) -> str:
     name = next(names)
     below = _members_below(element, name, names)
     if not below:
-        return f"coalesce(CAST(list_count({sql}) - len({sql}) AS SMALLINT), 0)"
-    counted = f"list_transform({sql}, lambda {name}: {below} - CAST({name} IS NULL AS SMALLINT))"
-    return f"coalesce(CAST(list_sum({counted}) AS SMALLINT), 0)"
+        return f"coalesce(CAST(list_count({sql}) - len({sql}) AS INTEGER), 0)"
+    counted = f"list_transform({sql}, lambda {name}: {below} - CAST({name} IS NULL AS INTEGER))"
+    return f"coalesce(CAST(list_sum({counted}) AS INTEGER), 0)"
