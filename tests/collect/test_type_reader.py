@@ -9,8 +9,9 @@ import orjson
 import pytest
 
 from stocktake.collect.answers import Answer, Scope
+from stocktake.collect.paths import read_tags, value_at, values_at
 from stocktake.collect.session import open_session
-from stocktake.collect.type_reader import TypeReader, read_tags, value_at, values_at
+from stocktake.collect.type_reader import TypeReader
 from stocktake.core.errors import DataError, GoneError, ScopeError
 from stocktake.providers.aws.models import open_models
 from stocktake.resource_types.registry import load_type

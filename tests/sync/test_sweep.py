@@ -292,16 +292,6 @@ def test_an_unknown_type_names_its_neighbors(bench: Bench) -> None:
     assert JOB in raised.value.hint
 
 
-def test_no_type_named_and_none_held(bench: Bench) -> None:
-    with pytest.raises(UserError, match="no type"):
-        bench.sync(types=())
-
-
-def test_the_types_held_are_the_default(bench: Bench) -> None:
-    bench.sync()
-    assert [scope.type for scope in bench.sync(types=()).scopes] == [JOB]
-
-
 def test_a_field_the_model_does_not_know_is_drift_and_kept(bench: Bench, tmp_path: Any) -> None:
     """An older model is a newer provider, seen from the other side."""
     models = _models_without(tmp_path, "FinalMetricDataList")

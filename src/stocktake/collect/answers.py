@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from stocktake.core.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
+
+NO_LISTING: Mapping[str, object] = MappingProxyType({})
+"""Of a resource that a plain list names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +23,15 @@ class Scope:
     account_id: str
     partition: str
     region: str
+    """`global` for a type that every region answers the same."""
     type_name: str
+    call_region: str = ""
+    """The region that is asked, where `region` names none."""
+
+    @property
+    def asked_region(self) -> str:
+        """Return the region that calls go to."""
+        return self.call_region or self.region
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,9 @@ class ListPage:
     number: int
     server_time: datetime
     last: bool
+    """Of its list: a type under parents or with loops has several."""
+    listing: Mapping[str, object] = field(default_factory=lambda: NO_LISTING)
+    """What the list was asked for, by request member: the parent's values and those of the loops."""
 
 
 class BrokenAnswerError(DataError):

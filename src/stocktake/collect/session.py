@@ -119,6 +119,15 @@ class Session:
             client = self._clients[key] = ServiceClient(self, *key)
         return client
 
+    def forget_service(self, service: str) -> None:
+        """Drop what was loaded for a service, so that going through all of them does not keep them all."""
+        for key in [key for key in self._clients if key[0] == service]:
+            del self._clients[key]
+        # botocore's loader keeps every model that it read, and has no way to drop one.
+        kept = self._botocore.get_component("data_loader")._cache  # noqa: SLF001
+        for key in [key for key in kept if any(_is_of(part, service) for part in key)]:
+            del kept[key]
+
     def botocore_client(self, service: str, region: str) -> Any:  # noqa: ANN401 - botocore has no types
         """Make a client of botocore's for its models, endpoint rules and handlers; it never sends anything."""
         try:
@@ -184,6 +193,10 @@ def _botocore_session(profile: str | None, models: Path | None) -> Any:  # noqa:
     data_path = os.environ.get("AWS_DATA_PATH", "")
     session.register_component("data_loader", _loader(data_path, str(models or "")))
     return session
+
+
+def _is_of(part: object, service: str) -> bool:
+    return isinstance(part, str) and (part == service or part.startswith(f"{service}/"))
 
 
 @cache

@@ -6,20 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from stocktake.collect.answers import Answer, CallCounts, ListPage
+from stocktake.collect.answers import NO_LISTING, Answer, CallCounts, ListPage
+from stocktake.collect.arns import made_arn
+from stocktake.collect.batches import BatchAnswer, BatchAnswers
+from stocktake.collect.binding import Binder
+from stocktake.collect.listings import iter_concurrently, iter_listings
+from stocktake.collect.paths import first_at, read_tags, value_at, values_at, wrapped
 from stocktake.collect.service_client import CallPurpose
 from stocktake.core.errors import DataError, GoneError, ScopeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from stocktake.collect.answers import Scope
+    from stocktake.collect.parents import Gap, ParentLists
     from stocktake.collect.service_client import ServiceClient
     from stocktake.collect.session import Session
-    from stocktake.resource_types.spec import Pagination, Path, ResourceType
+    from stocktake.resource_types.spec import DescribeCall, Pagination, ResourceType, TagsCall
 
 Item = dict[str, Any] | str
 """A list item: a structure in the provider's names, or the bare name of a resource."""
+Listed = tuple[Item, "Mapping[str, object]"]
+"""A list item and what its list was asked for."""
 
 _TAGGING_SERVICE = "resourcegroupstaggingapi"
 _TAGGING_PAGE = 100
@@ -29,35 +37,88 @@ class TypeReader:
     """Reads one type in one account and region."""
 
     def __init__(
-        self, session: Session, resource_type: ResourceType, scope: Scope, *, counts: CallCounts | None = None
+        self,
+        session: Session,
+        resource_type: ResourceType,
+        scope: Scope,
+        *,
+        counts: CallCounts | None = None,
+        parents: ParentLists | None = None,
     ) -> None:
         self.type = resource_type
         self.scope = scope
         self.counts = counts if counts is not None else CallCounts()
+        self.parents = parents
+        self.gaps: list[Gap] = []
+        """Why some of its lists (under one parent, with one value) could not be read."""
+        self.refused: list[str] = []
+        """Of lists that were refused as invalid, what the provider said; of many, the first few."""
+        self.answered = 0
+        """Lists that were read to their end."""
         self._session = session
-        self._client = session.service_client(resource_type.service, scope.region)
-        self._list_params: dict[str, bool] = {}
+        self._client = session.service_client(resource_type.service, scope.asked_region)
+        self._binder = Binder(self._client, scope)
+
+    @property
+    def batch_size(self) -> int:
+        """How many resources are worth reading at once; 1 where each has its own calls."""
+        calls = (self.type.describe_call, self.type.tags_call)
+        return max((call.batch.chunk for call in calls if call is not None and call.batch is not None), default=1)
+
+    def batch_key(self, listing: Mapping[str, object]) -> bytes:
+        """Return what must be the same of resources that are read at once."""
+        calls = (self.type.describe_call, self.type.tags_call)
+        keys = {key for call in calls if call is not None for key in call.inherited.values()}
+        return orjson.dumps([listing.get(key) for key in sorted(keys)])
+
+    # -- the list --------------------------------------------------------------------------------------------------
 
     async def iter_pages(self) -> AsyncIterator[ListPage]:
         """Yield the pages of the type's list call, empty ones included, until the provider has no more.
 
-        Raises: ScopeError where a page cannot be read, or a continuation comes twice.
+        Under parents or with loops there are many lists: one that cannot be read is noted in `gaps`, one that is
+        refused as invalid in `refused`, and the others go on.
+        Raises: ScopeError where no page can be read, or a continuation comes twice; CredentialsError, UnreachableError.
         """
+        record = self.parents.record(self.type.name) if self.parents is not None else None
         plan = self.type.list_call
-        params = dict(plan.arguments)
+        if plan.parent is None and not plan.loops:
+            pages = self._iter_list(NO_LISTING, CallPurpose(iam_action=plan.iam_action))
+        else:
+            pages = iter_concurrently(self, iter_listings(self), self._iter_one_of_many)
+        async for page in pages:
+            if record is not None:
+                record.add(page)
+            yield page
+        if record is not None:
+            record.end(gaps=self.gaps)
+
+    def _iter_one_of_many(self, listing: Mapping[str, object]) -> AsyncIterator[ListPage]:
+        # Asked like for a single resource: then it is one list alone that an error concerns.
+        return self._iter_list(listing, CallPurpose(iam_action=self.type.list_call.iam_action, single_resource=True))
+
+    async def _iter_list(self, listing: Mapping[str, object], purpose: CallPurpose) -> AsyncIterator[ListPage]:
+        plan = self.type.list_call
+        params = self._binder.constants(plan.operation, plan.arguments, plan.context)
+        self._binder.add(params, plan.operation, listing)
         if plan.pagination is not None and plan.pagination.limit_key and plan.pagination.page_size:
-            params.setdefault(plan.pagination.limit_key, plan.pagination.page_size)
-        purpose = CallPurpose(iam_action=plan.iam_action)
+            self._binder.add_limit(params, plan.operation, plan.pagination.limit_key, plan.pagination.page_size)
         number = 0
         async for answer, parsed, last in self._iter_answers(
             self._client, plan.operation, params, plan.pagination, purpose
         ):
             number += 1
             yield ListPage(
-                items=values_at(parsed, plan.result_path), number=number, server_time=answer.server_time, last=last
+                items=values_at(parsed, plan.result_path),
+                number=number,
+                server_time=answer.server_time,
+                last=last,
+                listing=listing,
             )
 
-    async def fetch_document(self, item: Item) -> Answer:
+    # -- documents -------------------------------------------------------------------------------------------------
+
+    async def fetch_document(self, item: Item, listing: Mapping[str, object] = NO_LISTING) -> Answer:
         """Return the whole resource that a list item names.
 
         Shape: as the describe call answered it, wrapper included (`describe_call.result_path` leads into it); for a
@@ -68,32 +129,69 @@ class TypeReader:
         plan = self.type.describe_call
         if plan is None:
             return Answer(orjson.dumps(item), self._session.clock.now())
-        params = self._bind(plan.operation, plan.bindings, item)
+        if plan.batch is not None:
+            [found] = await self.fetch_documents([(item, listing)])
+            if isinstance(found, Answer):
+                return found
+            raise found
+        params = self._single_params(plan, item, listing)
         purpose = CallPurpose(iam_action=plan.iam_action, single_resource=True)
         return await self._client.call(plan.operation, params, purpose=purpose, counts=self.counts)
 
-    async def fetch_tags(self, item: Item, document: Answer | None = None) -> dict[str, str]:
+    async def fetch_documents(self, listed: Sequence[Listed]) -> list[Answer | GoneError | DataError]:
+        """Return the whole resources that list items name, by a batch call; of each, why not, where it has none.
+
+        Shape: each as the call would answer for it alone, the resource itself in the place of the list. All must have
+        the same `batch_key`.
+        Raises: ScopeError where none can be read.
+        """
+        plan = self.type.describe_call
+        assert plan is not None  # noqa: S101 - asked only for types with a batch call
+        found = await self._batch(plan, [_or_error(self._single_params, plan, *one) for one in listed])
+        return [
+            Answer(orjson.dumps(wrapped(one.element, plan.result_path)), one.server_time)
+            if isinstance(one, BatchAnswer)
+            else one
+            for one in found
+        ]
+
+    # -- tags ------------------------------------------------------------------------------------------------------
+
+    async def fetch_tags(
+        self, item: Item, document: Answer | None = None, listing: Mapping[str, object] = NO_LISTING
+    ) -> dict[str, str]:
         """Return the resource's tags by the service's own call; {} where the type has no such call."""
         plan = self.type.tags_call
         if plan is None:
             return {}
-        resource = None
-        if document is not None and any(value_at(item, path) is None for path in plan.bindings.values()):
-            resource = self._resource(document)
-        params = {**plan.arguments, **self._bind(plan.operation, plan.bindings, item, resource)}
+        params = self._tags_params(plan, item, document, listing)
+        if plan.batch is not None:
+            [found] = await self._batch(plan, [params])
+            return self._batch_tags(plan, found)
         purpose = CallPurpose(iam_action=plan.iam_action, single_resource=True)
         tags: dict[str, str] = {}
         try:
             async for _, parsed, _ in self._iter_answers(
                 self._client, plan.operation, params, plan.pagination, purpose
             ):
-                found = value_at(parsed, plan.result_path)
-                tags |= read_tags(found, plan.key_member, plan.value_member)
+                found_tags = value_at(parsed, plan.result_path)
+                tags |= read_tags(found_tags, plan.key_member, plan.value_member)
         except GoneError as error:
             if "Tag" in error.code:  # it is the tags that do not exist: some services say so instead of an empty list
                 return {}
             raise
         return tags
+
+    async def fetch_tags_of_many(self, asked: Sequence[tuple[Listed, Answer]]) -> list[dict[str, str] | DataError]:
+        """Return the tags of many resources by a batch call; of each, why not, where they could not be read.
+
+        Raises: ScopeError where none can be read.
+        """
+        plan = self.type.tags_call
+        assert plan is not None  # noqa: S101 - asked only for types with a batch call
+        params = [_or_error(self._tags_params, plan, item, document, listing) for (item, listing), document in asked]
+        found = await self._batch(plan, params)
+        return [one if isinstance(one, DataError) else self._batch_tags(plan, one) for one in found]
 
     async def fetch_tags_of(self, arns: Sequence[str]) -> dict[str, dict[str, str]]:
         """Return ARN -> tags of at most 100 resources, by one call to the tagging API.
@@ -101,7 +199,7 @@ class TypeReader:
         A resource that was never tagged is not named, and neither is one of a type that this API does not know: of what
         is missing here, only `fetch_tags` can tell.
         """
-        client = self._session.service_client(_TAGGING_SERVICE, self.scope.region)
+        client = self._session.service_client(_TAGGING_SERVICE, self.scope.asked_region)
         purpose = CallPurpose(iam_action="tag:GetResources")
         params = {"ResourceARNList": list(arns)}
         answer = await client.call("GetResources", params, purpose=purpose, counts=self.counts)
@@ -112,7 +210,7 @@ class TypeReader:
 
         Shape: `resource_type_filter` as the tagging API takes it, `sagemaker:training-job`.
         """
-        client = self._session.service_client(_TAGGING_SERVICE, self.scope.region)
+        client = self._session.service_client(_TAGGING_SERVICE, self.scope.asked_region)
         params = {"ResourceTypeFilters": [resource_type_filter], "ResourcesPerPage": _TAGGING_PAGE}
         purpose = CallPurpose(iam_action="tag:GetResources")
         token, tokens = "", set[int]()
@@ -141,12 +239,19 @@ class TypeReader:
         while True:
             answer = await client.call(operation, going_on, purpose=purpose, counts=self.counts)
             parsed = self._parse(operation, answer)
-            onward = next_tokens(parsed, pagination)
+            onward = self._onward(parsed, pagination)
             yield answer, parsed, not onward
             if not onward:
                 return
             self._note_token(operation, onward, tokens)
             going_on = {**params, **onward}
+
+    def _onward(self, parsed: dict[str, Any], pagination: Pagination | None) -> dict[str, Any]:
+        if pagination is not None and pagination.last_item_path is not None:
+            items = values_at(parsed, self.type.list_call.result_path)
+            more = value_at(parsed, pagination.output_token) and items
+            return {pagination.input_token: value_at(items[-1], pagination.last_item_path)} if more else {}
+        return next_tokens(parsed, pagination)
 
     def _note_token(self, operation: str, token: object, tokens: set[int]) -> None:
         mark = hash(str(token))
@@ -156,7 +261,7 @@ class TypeReader:
                 code="pagination_loop",
                 status="failed",
                 hint="The scope keeps its last known state; the next sync tries again.",
-                where=self._where,
+                where=self.where,
             )
         tokens.add(mark)
 
@@ -169,39 +274,22 @@ class TypeReader:
                 code="malformed_answer",
                 status="failed",
                 hint="The scope keeps its last known state; the next sync tries again.",
-                where=self._where,
+                where=self.where,
             ) from error
         return parsed if isinstance(parsed, dict) else {}
 
     # -- binding ---------------------------------------------------------------------------------------------------
 
-    def _bind(
-        self, operation: str, bindings: Mapping[str, Path], item: Item, resource: object = None
-    ) -> dict[str, Any]:
-        params: dict[str, Any] = {}
-        for member, path in bindings.items():
-            value = value_at(item, path)
-            if value is None and resource is not None:
-                value = value_at(resource, path)
-            if value is None:
-                raise DataError(
-                    f"{operation} needs {member}, which the item does not have at {'.'.join(path) or 'its root'}.",
-                    code="unbound_parameter",
-                    where=self._where,
-                )
-            params[member] = [value] if self._takes_list(operation, member) and not isinstance(value, list) else value
-        return params
+    def arn(self, item: Item, document: Answer | None, listing: Mapping[str, object]) -> str | None:
+        """Return the ARN that is made of what is known of a resource; None where the type states it, or too little."""
+        template = self.type.identity.arn_template
+        if template is None:
+            return None
+        sources = (item,) if document is None else (self.resource(document), item)
+        return made_arn(template, self.scope, sources, listing)
 
-    def _takes_list(self, operation: str, member: str) -> bool:
-        key = f"{operation}.{member}"
-        known = self._list_params.get(key)
-        if known is None:
-            shape = self._client.input_shape(operation)
-            members = shape.members if shape is not None else {}
-            known = self._list_params[key] = member in members and members[member].type_name == "list"
-        return known
-
-    def _resource(self, document: Answer) -> object:
+    def resource(self, document: Answer) -> object:
+        """Return the resource in a describe call's answer, parsed; None where there is none."""
         path = self.type.describe_call.result_path if self.type.describe_call is not None else ()
         try:
             found = value_at(orjson.loads(document.body), path)
@@ -209,10 +297,60 @@ class TypeReader:
             return None
         return found[0] if isinstance(found, list) and found else found
 
+    def _single_params(self, plan: DescribeCall, item: Item, listing: Mapping[str, object]) -> dict[str, Any]:
+        values = {member: value_at(item, path) for member, path in plan.bindings.items()}
+        return self._binder.params(plan, values, listing)
+
+    def _tags_params(
+        self, plan: TagsCall, item: Item, document: Answer | None, listing: Mapping[str, object]
+    ) -> dict[str, Any]:
+        values = {member: value_at(item, path) for member, path in plan.bindings.items()}
+        if document is not None and None in values.values():
+            resource = self.resource(document)
+            values = {member: first_at((item, resource), path) for member, path in plan.bindings.items()}
+        if plan.binds_arn:
+            values[plan.binds_arn] = self.arn(item, document, listing)
+        return self._binder.params(plan, values, listing)
+
+    async def _batch(
+        self, plan: DescribeCall | TagsCall, asked: Sequence[dict[str, Any] | DataError]
+    ) -> list[BatchAnswer | GoneError | DataError]:
+        """Call in chunks; what could not even be asked keeps its error."""
+        assert plan.batch is not None  # noqa: S101 - asked only for batch calls
+        answers = BatchAnswers(self._client, plan.operation, plan.batch, plan.result_path, plan.iam_action, self.counts)
+        params = [one for one in asked if not isinstance(one, DataError)]
+        found: list[BatchAnswer | GoneError | DataError] = []
+        for start in range(0, len(params), plan.batch.chunk):
+            found += await answers.fetch(params[start : start + plan.batch.chunk])
+        answered = iter(found)
+        return [one if isinstance(one, DataError) else next(answered) for one in asked]
+
+    def _batch_tags(self, plan: TagsCall, found: BatchAnswer | GoneError | DataError) -> dict[str, str]:
+        if isinstance(found, GoneError):
+            return {}  # not named: it has none
+        if isinstance(found, DataError):
+            raise found
+        return read_tags(found.element, plan.key_member, plan.value_member)
+
     @property
-    def _where(self) -> str:
+    def where(self) -> str:
+        """Account, region and type."""
         scope = self.scope
         return f"{scope.account_id}/{scope.region}/{scope.type_name}"
+
+    def sibling(self, resource_type: ResourceType) -> TypeReader:
+        """Return a reader of another type in the same account and region, at the same cost account."""
+        scope = type(self.scope)(
+            self.scope.account_id, self.scope.partition, self.scope.asked_region, resource_type.name
+        )
+        return TypeReader(self._session, resource_type, scope, counts=self.counts, parents=self.parents)
+
+
+def _or_error(bind: Callable[..., dict[str, Any]], *arguments: object) -> dict[str, Any] | DataError:
+    try:
+        return bind(*arguments)
+    except DataError as error:
+        return error
 
 
 def next_tokens(answer: object, pagination: Pagination | None) -> dict[str, Any]:
@@ -230,39 +368,4 @@ def _tags_by_arn(parsed: dict[str, Any]) -> dict[str, dict[str, str]]:
     return {
         found["ResourceARN"]: read_tags(found.get("Tags"), "Key", "Value")
         for found in parsed.get("ResourceTagMappingList") or []
-    }
-
-
-def value_at(value: object, path: Path) -> Any:  # noqa: ANN401 - any JSON
-    """Return what lies at a path of member names; None where nothing does."""
-    for member in path:
-        if not isinstance(value, dict):
-            return None
-        value = value.get(member)
-    return value
-
-
-def values_at(value: object, path: Path) -> list[Any]:
-    """Return the elements at a path, through the lists on the way; [] where there are none."""
-    for depth, member in enumerate(path):
-        if isinstance(value, list):
-            return [found for element in value for found in values_at(element, path[depth:])]
-        if not isinstance(value, dict):
-            return []
-        value = value.get(member)
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
-def read_tags(found: object, key_member: str, value_member: str) -> dict[str, str]:
-    """Return tags as a plain mapping, from a list of structures or from a map."""
-    if isinstance(found, dict):
-        return {str(key): "" if value is None else str(value) for key, value in found.items()}
-    if not isinstance(found, list):
-        return {}
-    return {
-        str(tag[key_member]): str(tag.get(value_member) or "")
-        for tag in found
-        if isinstance(tag, dict) and tag.get(key_member) is not None
     }

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import orjson
 
-from stocktake.collect.type_reader import value_at
+from stocktake.collect.answers import NO_LISTING
+from stocktake.collect.arns import made_arn
+from stocktake.collect.paths import value_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from stocktake.collect.answers import Scope
     from stocktake.collect.type_reader import Item
@@ -34,28 +36,54 @@ class Candidate:
     """Fingerprint of the whole list item."""
     tags: tuple[str, ...] | None = None
     """Where a bulk call told them."""
+    listing: Mapping[str, object] = field(default_factory=lambda: NO_LISTING)
+    """What its list was asked for."""
+
+    def as_text(self, resource_type: ResourceType) -> str:
+        """Return what reading it later takes, as `from_text` reads it."""
+        return orjson.dumps([self.summary, minimal_item(resource_type, self.item), dict(self.listing)]).decode()
+
+    @staticmethod
+    def from_text(resource_id: str, text: str) -> Candidate:
+        """Return what `as_text` wrote."""
+        summary, item, listing = orjson.loads(text)
+        return Candidate(resource_id, item, summary, listing=listing)
 
 
-def candidate(resource_type: ResourceType, scope: Scope, item: Item) -> Candidate:
+def candidate(
+    resource_type: ResourceType, scope: Scope, item: Item, listing: Mapping[str, object] = NO_LISTING
+) -> Candidate:
     """Return who a list item is."""
     return Candidate(
-        id=resource_id(resource_type, scope, item),
+        id=resource_id(resource_type, scope, item, listing),
         item=item,
         summary=fingerprint(orjson.dumps(item, option=orjson.OPT_SORT_KEYS)),
+        listing=listing,
     )
 
 
-def resource_id(resource_type: ResourceType, scope: Scope, item: Item) -> str:
-    """Return the ARN in a list item; where it has none, what identifies the resource in its account and region."""
+def resource_id(
+    resource_type: ResourceType, scope: Scope, item: Item, listing: Mapping[str, object] = NO_LISTING
+) -> str:
+    """Return a resource's ARN, as the list item states it or as it is made of it.
+
+    Where there is none, return what identifies the resource in its account and region.
+    """
     identity = resource_type.identity
     if identity.item_arn_path is not None:
         arn = value_at(item, identity.item_arn_path)
         if isinstance(arn, str) and arn:
             return arn
+    if identity.arn_template is not None:
+        made = made_arn(identity.arn_template, scope, (item,), listing)
+        if made is not None:
+            return made
     keys = [value_at(item, path) for path in identity.item_key_paths]
     if not any(key is not None for key in keys):
         # Nothing names it, so the whole item does.
         keys = [orjson.dumps(item, option=orjson.OPT_SORT_KEYS).decode()]
+    if identity.inherited_keys:
+        keys = [listing.get(name) for name in identity.inherited_keys] + keys
     named = "/".join(key if isinstance(key, str) else orjson.dumps(key).decode() for key in keys if key is not None)
     return f"{resource_type.name}:{scope.account_id}:{scope.region}:{named}"
 
@@ -83,6 +111,8 @@ def minimal_item(resource_type: ResourceType, item: Item) -> Item:
     for call in (resource_type.describe_call, resource_type.tags_call):
         if call is not None:
             paths += call.bindings.values()
+    if resource_type.identity.arn_template is not None:
+        paths += resource_type.identity.arn_template.bindings.values()
     members = {path[0] for path in paths if path}
     return {name: value for name, value in item.items() if name in members}
 

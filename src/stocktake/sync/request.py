@@ -19,7 +19,7 @@ class SyncRequest:
 
     catalog: Path
     types: tuple[str, ...] = ()
-    """Type names; empty: every type that the catalog holds already."""
+    """Types, services (`ec2`) or patterns (`aws_ec2_*`); empty: every type with good evidence."""
     regions: tuple[str, ...] = ()
     """Empty: the profile's own region."""
     profiles: tuple[str | None, ...] = (None,)

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-import orjson
-
-from stocktake.collect.answers import BrokenAnswerError
-from stocktake.core.errors import CredentialsError, DataError, GoneError, ScopeError, UnreachableError
+from stocktake.collect.answers import Answer, BrokenAnswerError
+from stocktake.collect.parents import GAPS
+from stocktake.core.errors import DataError, GoneError, ScopeError
 from stocktake.core.progress import ScopeProgress
 from stocktake.store.ledger import Aside
 from stocktake.sync.candidates import (
@@ -22,7 +21,6 @@ from stocktake.sync.candidates import (
     batched,
     candidate,
     created_at,
-    minimal_item,
     must_read,
     resource_type_filter,
     tag_texts,
@@ -30,14 +28,15 @@ from stocktake.sync.candidates import (
 from stocktake.sync.writer import Fetched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Executor
 
+    from stocktake.collect.parents import Gap
     from stocktake.collect.type_reader import TypeReader
     from stocktake.core.progress import Progress
     from stocktake.store.ledger import Coverage
-    from stocktake.store.versions import ScopeVersions
-    from stocktake.sync.writer import ScopeWriter
+    from stocktake.store.versions import Held
+    from stocktake.sync.keeping import ScopeKeeping
 
 CHUNK = 2_000
 """List items compared with the catalog at once."""
@@ -53,9 +52,6 @@ _INDEX_LAG = timedelta(minutes=15)
 _FAILURES_IN_A_ROW = 20
 """After that many resources in a row that could not be read, the scope is given up."""
 _END = None
-_GAPS = (ScopeError, UnreachableError, CredentialsError)
-Gap = ScopeError | UnreachableError | CredentialsError
-"""What leaves a scope unread and the sweep going."""
 T = TypeVar("T")
 
 
@@ -86,8 +82,7 @@ class ScopeRun:
     """Reads and writes one scope. Whatever happens, its coverage says what is known in the end."""
 
     reader: TypeReader
-    versions: ScopeVersions
-    writer: ScopeWriter
+    keeping: ScopeKeeping
     coverage: Coverage
     executor: Executor
     """The catalog's own thread."""
@@ -96,7 +91,7 @@ class ScopeRun:
     full: bool
     now: Callable[[], datetime]
     progress: Progress
-    _to_read: asyncio.Queue[Candidate | None] = field(init=False)
+    _to_read: asyncio.Queue[tuple[Candidate, ...] | None] = field(init=False)
     _fetched: asyncio.Queue[Fetched | Aside | str | None] = field(init=False)
     _list_complete: bool = field(default=False, init=False)
     _stopped: bool = field(default=False, init=False)
@@ -120,18 +115,31 @@ class ScopeRun:
         if self._unread and self.coverage.status == "complete":
             self.coverage.status = "partial"
             self.coverage.reason = self.coverage.reason or f"{self._unread} resources could not be read"
-        if self._list_complete and self.coverage.status == "complete":
-            # Everything was listed and read: what is missing is gone.
-            self.coverage.deleted = await self._in_catalog(self.versions.close_unseen, self.now())
+        if self._list_complete and self.coverage.status == "complete" and self.keeping.may_hold:
+            await self._in_catalog(self._close_unseen)
         self.coverage.finished_at = self.now()
         self._report(done=True)
+
+    def _close_unseen(self) -> None:
+        """End what is no longer listed: everything was listed and read."""
+        versions = self.keeping.versions
+        if self.reader.refused and not self.reader.answered:
+            # Nothing was listed, since there was nothing to list, or since the plan does not fit.
+            self.coverage.reason = self.coverage.reason or f"every list was refused: {self.reader.refused[0]}"
+            if versions.held_count():
+                self.coverage.status = "partial"
+            return
+        self.coverage.deleted = versions.close_unseen(self.now())
 
     async def _list_then_tags(self) -> None:
         try:
             await self._list()
-            self._list_complete = True
+            for gap in self.reader.gaps:
+                self.coverage.status = "partial"
+                self._explain(gap, f"some could not be listed: {gap.message}")
+            self._list_complete = not self.reader.gaps
             await self._refresh_tags()
-        except _GAPS as error:
+        except (*GAPS, DataError) as error:
             self._gap(error)
         finally:
             for _ in range(self.workers):
@@ -140,7 +148,7 @@ class ScopeRun:
     async def _list(self) -> None:
         chunk: list[Candidate] = []
         async for page in self.reader.iter_pages():
-            chunk += [candidate(self.reader.type, self.reader.scope, item) for item in page.items]
+            chunk += [candidate(self.reader.type, self.reader.scope, item, page.listing) for item in page.items]
             self.coverage.listed += len(page.items)
             self._listed_at = page.server_time
             self._report()
@@ -153,15 +161,18 @@ class ScopeRun:
         if not chunk:
             return
         kind = self.reader.type
-        held = await self._in_catalog(self.versions.held, [c.id for c in chunk])
+        if kind.list_call.loops or kind.list_call.parent:
+            chunk = list({c.id: c for c in chunk}.values())  # several lists may name the same resource
+        held = await self._in_catalog(self._held, [c.id for c in chunk])
         to_read = [c for c in chunk if self.full or must_read(kind, c, held.get(c.id))]
         chosen = {c.id for c in to_read}
-        skipped = [
-            None if c.id in chosen else orjson.dumps([c.summary, minimal_item(kind, c.item)]).decode() for c in chunk
-        ]
-        await self._in_catalog(self.versions.saw, [c.id for c in chunk], skipped)
+        skipped = [None if c.id in chosen else c.as_text(kind) for c in chunk]
+        await self._in_catalog(self.keeping.versions.saw, [c.id for c in chunk], skipped)
         self.coverage.unchanged += len(chunk) - len(to_read)
         await self._ask_for(to_read)
+
+    def _held(self, ids: list[str]) -> dict[str, Held]:
+        return self.keeping.versions.held(ids)
 
     async def _ask_for(self, candidates: list[Candidate]) -> None:
         self._asked += len(candidates)
@@ -169,7 +180,20 @@ class ScopeRun:
             tags = await self._tags_in_bulk(group)
             for one in group:
                 one.tags = tags.get(one.id)
-                await self._to_read.put(one)
+            for together in self._together(group):
+                await self._to_read.put(together)
+
+    def _together(self, group: tuple[Candidate, ...]) -> Iterator[tuple[Candidate, ...]]:
+        """Yield what is read at once: mostly each resource alone."""
+        size = self.reader.batch_size
+        if size == 1:
+            yield from ((one,) for one in group)
+            return
+        alike: dict[bytes, list[Candidate]] = {}
+        for one in group:
+            alike.setdefault(self.reader.batch_key(one.listing), []).append(one)
+        for candidates in alike.values():
+            yield from batched(candidates, size)
 
     async def _tags_in_bulk(self, group: tuple[Candidate, ...]) -> dict[str, tuple[str, ...]]:
         """Return the tags that one call tells of a group; for the others, their own calls are asked."""
@@ -178,14 +202,15 @@ class ScopeRun:
             return {}
         try:
             told = {arn: tag_texts(tags) for arn, tags in (await self.reader.fetch_tags_of(arns)).items()}
-        except _GAPS:
+        except GAPS:
             # Not allowed or not there: the service's own calls tell the same, only slower.
             self._no_bulk_tags = True
             return {}
         self._bulk_knows_type = self._bulk_knows_type or bool(told)
         if self._bulk_knows_type:
             # It names what was ever tagged. What it does not name has no tags, unless it is too new to be known there.
-            told |= {one.id: () for one in group if one.id not in told and self._is_old(one)}
+            asked = set(arns)
+            told |= {one.id: () for one in group if one.id in asked and one.id not in told and self._is_old(one)}
         return told
 
     def _is_old(self, one: Candidate) -> bool:
@@ -200,7 +225,10 @@ class ScopeRun:
         if self.reader.type.tags_call is None:
             self.coverage.tags_status = "none" if self.reader.type.inline_tags is None else "complete"
             return
-        count, some_id = await self._in_catalog(self.versions.skipped)
+        if not self.keeping.is_open:
+            return
+        versions = self.keeping.versions
+        count, some_id = await self._in_catalog(versions.skipped)
         kind = resource_type_filter(some_id) if some_id else None
         if not count or kind is None:
             return
@@ -211,43 +239,39 @@ class ScopeRun:
                 told += len(page)
                 pages |= {arn: tag_texts(tags) for arn, tags in page.items()}
                 if len(pages) >= CHUNK:
-                    await self._read_again(await self._in_catalog(self.versions.differing_tags, pages))
+                    await self._read_again(await self._in_catalog(versions.differing_tags, pages))
                     pages = {}
         except ScopeError as error:
             self.coverage.tags_status = error.status
             self._explain(error, f"tags of {count} unchanged resources were not refreshed: {error.message}")
             return
-        await self._read_again(await self._in_catalog(self.versions.differing_tags, pages))
+        await self._read_again(await self._in_catalog(versions.differing_tags, pages))
         if told:
-            await self._read_again(await self._in_catalog(self.versions.vanished_tags))
+            await self._read_again(await self._in_catalog(versions.vanished_tags))
         else:
             # Nothing of this kind is known there: nothing follows from its silence.
             self.coverage.reason = self.coverage.reason or "the tagging API names no resource of this type"
 
     async def _read_again(self, found: list[tuple[str, str]]) -> None:
-        candidates = []
-        for i, text in found:
-            summary, item = orjson.loads(text)
-            candidates.append(Candidate(i, item, summary))
+        candidates = [Candidate.from_text(i, text) for i, text in found]
         self.coverage.unchanged -= len(candidates)
         await self._ask_for(candidates)
 
     async def _read(self) -> None:
-        while (one := await self._to_read.get()) is not _END:
+        while (group := await self._to_read.get()) is not _END:
             if self._stopped:
-                self._unread += 1
+                self._unread += len(group)
                 continue
             try:
                 async with self.calls_under_way:
-                    fetched = await self._fetch(one)
-            except GoneError:
-                await self._fetched.put(one.id)
-            except DataError as error:
-                body = error.body if isinstance(error, BrokenAnswerError) else b""
-                await self._fetched.put(Aside(one.id, "", error.message, self.writer.safe_text(body)))
-                self._unread += 1
-            except _GAPS as error:
-                self._unread += 1
+                    if len(group) == 1:
+                        fetched: Sequence[Fetched | GoneError | DataError] = [await self._fetch(group[0])]
+                    else:
+                        fetched = await self._fetch_together(group)
+            except (GoneError, DataError) as error:
+                await self._not_read(group[0], error)
+            except GAPS as error:
+                self._unread += len(group)
                 self._failed_in_a_row += 1
                 hopeless = not isinstance(error, ScopeError) or error.status == "denied"
                 if hopeless or self._failed_in_a_row >= _FAILURES_IN_A_ROW:
@@ -256,21 +280,88 @@ class ScopeRun:
                     self._explain(error, f"some resources could not be read: {error.message}")
             else:
                 self._failed_in_a_row = 0
-                await self._fetched.put(fetched)
+                for one, outcome in zip(group, fetched, strict=True):
+                    if isinstance(outcome, Fetched):
+                        await self._fetched.put(outcome)
+                    else:
+                        await self._not_read(one, outcome)
+
+    async def _not_read(self, one: Candidate, error: GoneError | DataError) -> None:
+        if isinstance(error, GoneError):
+            await self._fetched.put(one.id)
+            return
+        body = error.body if isinstance(error, BrokenAnswerError) else b""
+        await self._fetched.put(Aside(one.id, "", error.message, self.keeping.safe_text(body)))
+        self._unread += 1
 
     async def _fetch(self, one: Candidate) -> Fetched:
-        answer = await self.reader.fetch_document(one.item)
-        tags: tuple[str, ...] | None = None
-        if one.tags is not None:
-            tags = one.tags
-        elif self.reader.type.tags_call is not None and self.coverage.tags_status == "complete":
+        answer = await self.reader.fetch_document(one.item, one.listing)
+        tags = one.tags
+        if tags is None and self._asks_for_tags:
             try:
-                tags = tag_texts(await self.reader.fetch_tags(one.item, answer))
-            except ScopeError as error:
-                # The field stays unknown, and says so; the resource is kept.
-                self.coverage.tags_status = error.status
-                self._explain(error, f"tags could not be read: {error.message}")
-        return Fetched(one, answer.body, answer.server_time, tags)
+                tags = tag_texts(await self.reader.fetch_tags(one.item, answer, one.listing))
+            except (ScopeError, DataError) as error:
+                self._tags_unread(error)
+        return Fetched(one, answer.body, answer.server_time, tags, self.reader.arn(one.item, answer, one.listing))
+
+    async def _fetch_together(self, group: tuple[Candidate, ...]) -> list[Fetched | GoneError | DataError]:
+        describe = self.reader.type.describe_call
+        if describe is not None and describe.batch is not None:
+            documents = await self.reader.fetch_documents([(one.item, one.listing) for one in group])
+        else:
+            documents = [await self._one_document(one) for one in group]
+        read = [(one, answer) for one, answer in zip(group, documents, strict=True) if isinstance(answer, Answer)]
+        tags = await self._tags_of_many(read)
+        return [
+            Fetched(
+                one,
+                answer.body,
+                answer.server_time,
+                tags.get(one.id),
+                self.reader.arn(one.item, answer, one.listing),
+            )
+            if isinstance(answer, Answer)
+            else answer
+            for one, answer in zip(group, documents, strict=True)
+        ]
+
+    async def _one_document(self, one: Candidate) -> Answer | GoneError | DataError:
+        try:
+            return await self.reader.fetch_document(one.item, one.listing)
+        except (GoneError, DataError) as error:
+            return error
+
+    async def _tags_of_many(self, read: list[tuple[Candidate, Answer]]) -> dict[str, tuple[str, ...]]:
+        """Return id -> tags, as far as they could be read."""
+        told = {one.id: one.tags for one, _ in read if one.tags is not None}
+        call = self.reader.type.tags_call
+        missing = [(one, answer) for one, answer in read if one.tags is None]
+        if call is None or not missing or not self._asks_for_tags:
+            return told
+        try:
+            if call.batch is not None:
+                asked = [((one.item, one.listing), answer) for one, answer in missing]
+                found = await self.reader.fetch_tags_of_many(asked)
+            else:
+                found = [await self.reader.fetch_tags(one.item, answer, one.listing) for one, answer in missing]
+        except (ScopeError, DataError) as error:
+            self._tags_unread(error)
+            return told
+        for (one, _), tags in zip(missing, found, strict=True):
+            if isinstance(tags, DataError):
+                self._tags_unread(tags)
+            else:
+                told[one.id] = tag_texts(tags)
+        return told
+
+    @property
+    def _asks_for_tags(self) -> bool:
+        return self.reader.type.tags_call is not None and self.coverage.tags_status in {"complete", "partial"}
+
+    def _tags_unread(self, error: ScopeError | DataError) -> None:
+        """Note that tags stay unknown; the resource is kept."""
+        self.coverage.tags_status = error.status if isinstance(error, ScopeError) else "partial"
+        self._explain(error, f"tags could not be read: {error.message}")
 
     async def _end_after(self, readers: list[asyncio.Task[None]]) -> None:
         await asyncio.wait(readers)
@@ -293,15 +384,21 @@ class ScopeRun:
 
     async def _flush(self, waiting: _Waiting) -> None:
         if waiting.batch:
-            await self._in_catalog(self.writer.write, waiting.batch)
+            await self._in_catalog(self._write_batch, waiting.batch)
         if waiting.asides:
-            await self._in_catalog(self.writer.set_aside, waiting.asides)
+            await self._in_catalog(self._set_aside, waiting.asides)
         if waiting.gone:
-            await self._in_catalog(self.versions.saw_gone, waiting.gone)
+            await self._in_catalog(self.keeping.versions.saw_gone, waiting.gone)
         waiting.batch, waiting.asides, waiting.gone = [], [], []
         self._report()
 
-    def _gap(self, error: Gap) -> None:
+    def _write_batch(self, batch: list[Fetched]) -> None:
+        self.keeping.writer.write(batch)
+
+    def _set_aside(self, asides: list[Aside]) -> None:
+        self.keeping.writer.set_aside(asides)
+
+    def _gap(self, error: Gap | DataError) -> None:
         """Give up the scope: nothing more is read, and nothing that is held is closed."""
         self._stopped = True
         self.coverage.status = error.status if isinstance(error, ScopeError) else "failed"
@@ -310,7 +407,7 @@ class ScopeRun:
         self.coverage.reason = ""
         self._explain(error, error.message)
 
-    def _explain(self, error: Gap, reason: str) -> None:
+    def _explain(self, error: Gap | DataError, reason: str) -> None:
         """Note the first reason; later ones are mostly the same."""
         if not self.coverage.reason:
             self.coverage.reason = reason

@@ -10,21 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from stocktake.collect.answers import Scope
+from stocktake.collect.parents import ParentLists, needed_members
 from stocktake.collect.session import CollectSettings, open_session
 from stocktake.collect.type_reader import TypeReader
 from stocktake.core.clock import SystemClock
-from stocktake.core.errors import StocktakeError, UserError
-from stocktake.normalize.normalizer import Normalizer
-from stocktake.normalize.redact import Redactor
+from stocktake.core.errors import ScopeError, StocktakeError, UserError
 from stocktake.providers.aws.models import open_models
 from stocktake.resource_types.registry import load_type
 from stocktake.store.catalog import open_catalog
 from stocktake.store.ledger import Coverage, Ledger
-from stocktake.store.type_tables import ensure_tables, held_types
-from stocktake.store.versions import ScopeVersions
+from stocktake.store.type_tables import held_types
+from stocktake.sync.keeping import Keeper, ScopeKeeping
+from stocktake.sync.planning import load_service_types, plan_services
 from stocktake.sync.request import SyncReport
 from stocktake.sync.scope import ScopeRun
-from stocktake.sync.writer import ScopeWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,10 +32,13 @@ if TYPE_CHECKING:
     from stocktake.core.clock import Clock
     from stocktake.core.progress import Progress
     from stocktake.resource_types.spec import ResourceType
-    from stocktake.store.catalog import Catalog
+    from stocktake.sync.planning import PlannedService
     from stocktake.sync.request import SyncRequest
 
-_SCOPES_AT_ONCE = 8
+_SCOPES_AT_ONCE = 16
+_SERVICES_AT_ONCE = 6
+GLOBAL = "global"
+"""The region of what every region answers the same."""
 T = TypeVar("T")
 
 
@@ -66,6 +68,7 @@ class _Sweep:
         self._request = request
         self._progress = progress
         self._clock = clock
+        self._models = open_models(request.models)
         # The catalog's own thread: everything that touches it runs there, one thing after another.
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="catalog")
 
@@ -73,19 +76,19 @@ class _Sweep:
         started = time.monotonic()
         async with AsyncExitStack() as stack:
             stack.callback(self._executor.shutdown)
-            types = self._load_types(self._request.types)
+            plans = plan_services(self._request.types, self._models)
             accounts = [await self._open_account(stack, profile) for profile in self._request.profiles]
             catalog = open_catalog(self._request.catalog, wait_seconds=self._request.lock_wait_seconds)
             # After whatever is under way there: an interrupt may come in the middle of a statement.
             stack.push_async_callback(self._in_catalog, catalog.close)
-            types = types or self._load_types(_held_types(catalog))
-            for resource_type in types:
-                ensure_tables(catalog, resource_type, self._clock.now())
             ledger = Ledger(catalog, self._clock.now())
+            keeper = Keeper(catalog, ledger, set(held_types(catalog)), catalog.redaction_key(), self._clock.now)
+            for plan in plans:
+                for resource_type in plan.known.values():
+                    keeper.ensure(resource_type)
             report = SyncReport(ledger.sweep_id)
-            scopes = _distinct_scopes(accounts, types)
             try:
-                await self._run_scopes(catalog, ledger, scopes, report)
+                await self._run_services(keeper, accounts, plans, report)
             except BaseException:
                 # The catalog itself may be what failed; then the next sweep marks this one as interrupted.
                 calls = sum(scope.calls for scope in report.scopes)
@@ -100,11 +103,6 @@ class _Sweep:
     async def _in_catalog(self, function: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
 
-    def _load_types(self, names: tuple[str, ...]) -> list[ResourceType]:
-        models = open_models(self._request.models)
-        found = [load_type(name, models) for name in dict.fromkeys(names)]
-        return list({resource_type.name: resource_type for resource_type in found}.values())
-
     async def _open_account(self, stack: AsyncExitStack, profile: str | None) -> _Account:
         request = self._request
         session = open_session(
@@ -118,61 +116,115 @@ class _Sweep:
         identity = await session.fetch_caller_identity()
         return _Account(session, identity, request.regions or (session.region,))
 
-    async def _run_scopes(
-        self, catalog: Catalog, ledger: Ledger, scopes: list[tuple[Session, Scope, ResourceType]], report: SyncReport
+    async def _run_services(
+        self, keeper: Keeper, accounts: list[_Account], plans: list[PlannedService], report: SyncReport
     ) -> None:
-        redaction_key = catalog.redaction_key()
+        """Read service by service, a few at once: a service's models and parents are forgotten once it is done."""
         at_once = asyncio.Semaphore(_SCOPES_AT_ONCE)
         under_way = asyncio.Semaphore(self._request.concurrency)
+        waiting = iter(plans)
 
-        async def run_one(session: Session, scope: Scope, resource_type: ResourceType) -> None:
-            async with at_once:
-                coverage = await self._run_scope(
-                    catalog, ledger, session, scope, resource_type, redaction_key, under_way
-                )
-                report.scopes.append(coverage)
+        async def work() -> None:
+            for plan in waiting:
+                types, problems = load_service_types(plan, self._models)
+                async with asyncio.TaskGroup() as group:
+                    for account, region, of_region in _distinct_regions(accounts, types):
+                        place = _Place(account, region, of_region, self._load_type)
+                        for resource_type in of_region:
+                            group.create_task(self._run_one(keeper, place, resource_type, at_once, under_way, report))
+                for name, problem in problems.items():
+                    await self._note_problem(keeper, accounts, name, problem, report)
+                self._models.forget(plan.service)
+                for account in accounts:
+                    account.session.forget_service(plan.service)
 
         async with asyncio.TaskGroup() as group:
-            for session, scope, resource_type in scopes:
-                group.create_task(run_one(session, scope, resource_type))
+            for _ in range(_SERVICES_AT_ONCE):
+                group.create_task(work())
         report.scopes.sort(key=lambda one: (one.account_id, one.region, one.type))
 
-    async def _run_scope(
+    def _load_type(self, name: str) -> ResourceType:
+        return load_type(name, self._models)
+
+    async def _run_one(
         self,
-        catalog: Catalog,
-        ledger: Ledger,
-        session: Session,
-        scope: Scope,
+        keeper: Keeper,
+        place: _Place,
         resource_type: ResourceType,
-        redaction_key: bytes,
+        at_once: asyncio.Semaphore,
         under_way: asyncio.Semaphore,
+        report: SyncReport,
+    ) -> None:
+        async with at_once:
+            try:
+                coverage = await self._run_scope(keeper, place, resource_type, under_way)
+            finally:
+                place.ended(resource_type.name)
+            report.scopes.append(coverage)
+
+    async def _run_scope(
+        self, keeper: Keeper, place: _Place, resource_type: ResourceType, under_way: asyncio.Semaphore
     ) -> Coverage:
+        scope = place.scope(resource_type)
         coverage = Coverage(scope.account_id, scope.region, scope.type_name, self._clock.now())
-        redactor = Redactor(redaction_key)
-        normalizer = Normalizer(resource_type, redactor)
-        versions = await self._in_catalog(
-            ScopeVersions, catalog, resource_type, scope.account_id, scope.region, ledger.sweep_id
-        )
+        keeping = ScopeKeeping(keeper, resource_type, coverage)
         try:
             await ScopeRun(
-                reader=TypeReader(session, resource_type, scope),
-                versions=versions,
-                writer=ScopeWriter(
-                    resource_type, versions, ledger, normalizer, coverage, redactor, redaction_key, self._clock.now
-                ),
+                reader=TypeReader(place.account.session, resource_type, scope, parents=place.parents),
+                keeping=keeping,
                 coverage=coverage,
                 executor=self._executor,
                 calls_under_way=under_way,
                 workers=self._request.concurrency,
                 full=self._request.full,
-                now=lambda: ledger.moment(self._clock.now()),
+                now=keeper.moment,
                 progress=self._progress,
             ).run()
-            await self._in_catalog(ledger.write_coverage, coverage)
+        except (UserError, ScopeError) as error:
+            # The service cannot even be asked here.
+            coverage.status, coverage.reason, coverage.hint = "failed", error.message, error.hint
         finally:
-            await self._in_catalog(versions.close)
-            await self._in_catalog(normalizer.close)
+            await self._in_catalog(keeping.close)
+        await self._in_catalog(keeper.ledger.write_coverage, coverage)
         return coverage
+
+    async def _note_problem(
+        self, keeper: Keeper, accounts: list[_Account], name: str, problem: StocktakeError, report: SyncReport
+    ) -> None:
+        """Write a gap for a type that could not be derived."""
+        for account in accounts:
+            for region in account.regions:
+                coverage = Coverage(account.identity.account_id, region, name, self._clock.now(), status="failed")
+                coverage.reason, coverage.hint = problem.message, problem.hint
+                await self._in_catalog(keeper.ledger.write_coverage, coverage)
+                report.scopes.append(coverage)
+
+
+class _Place:
+    """One account and region, while one service is read there."""
+
+    def __init__(
+        self, account: _Account, region: str, types: list[ResourceType], load: Callable[[str], ResourceType]
+    ) -> None:
+        self.account = account
+        self._region = region
+        names = {one.name for one in types}
+        above = {one.list_call.parent.type for one in types if one.list_call.parent is not None}
+        self.parents = ParentLists(load, awaited=above & names, members=needed_members(types))
+        self._open = set(names)
+
+    def scope(self, resource_type: ResourceType) -> Scope:
+        """Return a type's scope here."""
+        identity = self.account.identity
+        region = GLOBAL if resource_type.scope == GLOBAL else self._region
+        return Scope(identity.account_id, identity.partition, region, resource_type.name, self._region)
+
+    def ended(self, type_name: str) -> None:
+        """Take note that a type has been read; after the last, forget the parents."""
+        self.parents.give_up(type_name)
+        self._open.discard(type_name)
+        if not self._open:
+            self.parents.close()
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -183,24 +235,21 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
-def _held_types(catalog: Catalog) -> tuple[str, ...]:
-    names = held_types(catalog)
-    if not names:
-        raise UserError(
-            "The catalog holds no type yet, and none was named",
-            code="no_types",
-            hint="Name one: `stocktake sync --type aws_sagemaker_trainingjob`; `stocktake types` lists them.",
-            where=str(catalog.path),
-        )
-    return names
+def _distinct_regions(
+    accounts: list[_Account], types: list[ResourceType]
+) -> list[tuple[_Account, str, list[ResourceType]]]:
+    """Return every account and region once, even where two profiles lead to the same account.
 
-
-def _distinct_scopes(accounts: list[_Account], types: list[ResourceType]) -> list[tuple[Session, Scope, ResourceType]]:
-    """Return every scope once, even where two profiles lead to the same account."""
-    scopes: dict[Scope, tuple[Session, Scope, ResourceType]] = {}
+    What every region answers the same is asked in the first.
+    """
+    found: dict[tuple[str, str], tuple[_Account, str, list[ResourceType]]] = {}
+    asked: set[str] = set()
     for account in accounts:
+        account_id = account.identity.account_id
         for region in account.regions:
-            for resource_type in types:
-                scope = Scope(account.identity.account_id, account.identity.partition, region, resource_type.name)
-                scopes.setdefault(scope, (account.session, scope, resource_type))
-    return list(scopes.values())
+            if (account_id, region) in found:
+                continue
+            of_region = [one for one in types if one.scope != GLOBAL or account_id not in asked]
+            found[account_id, region] = (account, region, of_region)
+            asked.add(account_id)
+    return list(found.values())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pyarrow as pa
 
-from stocktake.normalize.normalizer import INLINE_TAGS, ROW
+from stocktake.normalize.normalizer import INLINE_TAGS, ROW, Normalizer
 from stocktake.store.ledger import Aside
 from stocktake.store.versions import SERVER_TIME
 from stocktake.sync.candidates import answer_fingerprint
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    from stocktake.normalize.normalizer import Normalized, Normalizer
+    from stocktake.normalize.normalizer import Normalized
     from stocktake.normalize.redact import Redactor, Suspicion
     from stocktake.resource_types.spec import ResourceType
     from stocktake.store.ledger import Coverage, Ledger
@@ -34,6 +34,8 @@ class Fetched:
     server_time: datetime
     tags: tuple[str, ...] | None
     """None: not known (the call was denied); held tags then stay."""
+    arn: str | None = None
+    """Where it is made of what the document says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,6 @@ class ScopeWriter:
         resource_type: ResourceType,
         versions: ScopeVersions,
         ledger: Ledger,
-        normalizer: Normalizer,
         coverage: Coverage,
         redactor: Redactor,
         hash_key: bytes,
@@ -61,7 +62,7 @@ class ScopeWriter:
         self._type = resource_type
         self._versions = versions
         self._ledger = ledger
-        self._normalizer = normalizer
+        self._normalizer = Normalizer(resource_type, redactor)
         self._coverage = coverage
         self._redactor = redactor
         self._hash_key = hash_key
@@ -92,9 +93,9 @@ class ScopeWriter:
             c = self._coverage
             self._ledger.write_asides(c.account_id, c.region, c.type, asides, self._ledger.moment(self._now()))
 
-    def safe_text(self, body: bytes) -> str:
-        """Return an unreadable answer as it is kept aside: as text, with what looks like a secret redacted."""
-        return self._redactor.raw(body.decode(errors="replace"))
+    def close(self) -> None:
+        """Free what typing answers took."""
+        self._normalizer.close()
 
     def _rows(self, batch: list[Fetched], held: dict[str, Held]) -> Iterator[_Row]:
         suspicions = self._normalizer.sift([fetched.body for fetched in batch])
@@ -130,7 +131,14 @@ class ScopeWriter:
             self._note_drift(result)
         asides = [Aside(rows[i].fetched.candidate.id, m.path, m.reason, m.value) for i, m in result.misfits]
         for i, reason in result.unreadable:
-            asides.append(Aside(rows[i].fetched.candidate.id, "", reason, self.safe_text(rows[i].fetched.body)))
+            asides.append(
+                Aside(
+                    rows[i].fetched.candidate.id,
+                    "",
+                    reason,
+                    self._redactor.raw(rows[i].fetched.body.decode(errors="replace")),
+                )
+            )
         if result.unreadable:
             self._coverage.status = "partial"
             self._coverage.reason = "answers that are no resource were kept aside"
@@ -155,7 +163,7 @@ class ScopeWriter:
             columns["tags"] = pa.array(tags, pa.list_(pa.string()))
         for field in self._type.fields:
             if field.provider_name is None and field.name.endswith("_arn"):
-                arns = [i if i.startswith("arn:") else None for i in ids]
+                arns = [row.fetched.arn or _arn(row.fetched.candidate.id) for row in kept]
                 columns[field.name] = pa.array(arns, pa.string())
         table = table.drop_columns([ROW])
         for name, column in columns.items():
@@ -166,6 +174,10 @@ class ScopeWriter:
         for text in result.table["_unknown"].to_pylist():
             if text is not None:
                 self._coverage.drift.update(_paths(orjson.loads(text)))
+
+
+def _arn(resource_id: str) -> str | None:
+    return resource_id if resource_id.startswith("arn:") else None
 
 
 def _paths(unknown: object, path: str = "") -> Iterator[str]:

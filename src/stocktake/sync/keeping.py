@@ -1,0 +1,104 @@
+"""A scope's way into the catalog, opened only where there is something to keep: an empty type leaves no table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stocktake.normalize.redact import Redactor
+from stocktake.store.type_tables import ensure_tables
+from stocktake.store.versions import ScopeVersions
+from stocktake.sync.writer import ScopeWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from stocktake.resource_types.spec import ResourceType
+    from stocktake.store.catalog import Catalog
+    from stocktake.store.ledger import Coverage, Ledger
+
+
+class Keeper:
+    """Knows the catalog that a sweep writes, and which types it has tables of."""
+
+    def __init__(
+        self, catalog: Catalog, ledger: Ledger, held: set[str], redaction_key: bytes, now: Callable[[], datetime]
+    ) -> None:
+        self.catalog = catalog
+        self.ledger = ledger
+        self.redaction_key = redaction_key
+        self.now = now
+        self.held = held
+        """Types with tables."""
+        self._ready: set[str] = set()
+
+    def ensure(self, resource_type: ResourceType) -> None:
+        """Make or widen a type's tables, once in a sweep."""
+        if resource_type.name not in self._ready:
+            ensure_tables(self.catalog, resource_type, self.now())
+            self._ready.add(resource_type.name)
+            self.held.add(resource_type.name)
+
+    def moment(self) -> datetime:
+        """Return a time for what is seen now."""
+        return self.ledger.moment(self.now())
+
+
+class ScopeKeeping:
+    """What is held and written of one scope. Its methods run in the catalog's own thread."""
+
+    def __init__(self, keeper: Keeper, resource_type: ResourceType, coverage: Coverage) -> None:
+        self._keeper = keeper
+        self._type = resource_type
+        self._coverage = coverage
+        self._redactor = Redactor(keeper.redaction_key)
+        self._versions: ScopeVersions | None = None
+        self._writer: ScopeWriter | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there was anything to keep yet."""
+        return self._versions is not None
+
+    @property
+    def may_hold(self) -> bool:
+        """Whether the catalog may hold resources of the scope."""
+        return self.is_open or self._type.name in self._keeper.held
+
+    @property
+    def versions(self) -> ScopeVersions:
+        """The scope's versions; makes the type's tables where there are none."""
+        if self._versions is None:
+            self._keeper.ensure(self._type)
+            c = self._coverage
+            self._versions = ScopeVersions(
+                self._keeper.catalog, self._type, c.account_id, c.region, self._keeper.ledger.sweep_id
+            )
+        return self._versions
+
+    @property
+    def writer(self) -> ScopeWriter:
+        """Writes the scope's answers."""
+        if self._writer is None:
+            keeper = self._keeper
+            self._writer = ScopeWriter(
+                self._type,
+                self.versions,
+                keeper.ledger,
+                self._coverage,
+                self._redactor,
+                keeper.redaction_key,
+                keeper.now,
+            )
+        return self._writer
+
+    def safe_text(self, body: bytes) -> str:
+        """Return an unreadable answer as it is kept aside: as text, with what looks like a secret redacted."""
+        return self._redactor.raw(body.decode(errors="replace"))
+
+    def close(self) -> None:
+        """Forget what was seen."""
+        if self._versions is not None:
+            self._versions.close()
+        if self._writer is not None:
+            self._writer.close()
