@@ -148,6 +148,30 @@ def test_a_full_disk_keeps_what_was_committed(tmp_path: Path) -> None:
         assert first is not None
 
 
+def test_a_disk_too_full_for_a_new_catalog_leaves_none(tmp_path: Path) -> None:
+    path = tmp_path / "c.duckdb"
+    result = _in_child(
+        """
+        import resource, signal, sys
+        from pathlib import Path
+        from stocktake.core.errors import CatalogAccessError
+        from stocktake.store.catalog import open_catalog
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        for size in (0, 6_000):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+            try:
+                open_catalog(Path(sys.argv[1])).close()
+                print("opened", size)
+            except CatalogAccessError as error:
+                print(error.code)
+        """,
+        str(path),
+    )
+    assert result.stdout.split() == ["disk_full"] * 2, result.stderr
+    assert not path.exists()
+    open_catalog(path).close()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody without rights")
 def test_a_catalog_without_rights(tmp_path: Path) -> None:
     # pytest's own folders are closed to others.

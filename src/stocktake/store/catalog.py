@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -96,15 +96,25 @@ def open_catalog(path: Path, *, read_only: bool = False, wait_seconds: float = 0
             hint="Run `stocktake sync` first, or name another file with --catalog or STOCKTAKE_CATALOG.",
             where=str(path),
         )
-    with translating(path):
-        if not read_only:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        connection = _connect(path, read_only=read_only, wait_seconds=wait_seconds)
-    catalog = Catalog(path, connection, read_only=read_only)
+    is_new = not path.exists()
     try:
-        _check_version(catalog)
-    except BaseException:
-        connection.close()
+        with translating(path):
+            if not read_only:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            connection = _connect(path, read_only=read_only, wait_seconds=wait_seconds)
+        catalog = Catalog(path, connection, read_only=read_only)
+        try:
+            _check_version(catalog)
+        except BaseException:
+            with _ignoring_driver_errors():
+                connection.close()
+            raise
+    except CatalogAccessError:
+        if is_new:
+            # Half a new file would only be called damaged the next time.
+            for file in (path, Path(f"{path}.wal")):
+                with suppress(OSError):
+                    file.unlink(missing_ok=True)
         raise
     return catalog
 
