@@ -38,7 +38,7 @@ demo: setup ## simulate a cloud, sync it twice, answer five questions
 	$(BIN)/stocktake demo
 
 test: setup ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: setup ## run what CI runs besides the tests
 	$(BIN)/ruff format --check
