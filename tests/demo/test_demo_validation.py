@@ -179,7 +179,7 @@ def desk(estate_desk: Any) -> Any:
     return estate_desk
 
 
-@pytest.mark.parametrize("case", MODEL.keys() | RULES.keys())
+@pytest.mark.parametrize("case", sorted(MODEL.keys() | RULES.keys()))
 def test_a_wrong_request_is_refused_and_the_member_named(desk: Any, case: str) -> None:
     changes, named = (MODEL | RULES)[case]
     with pytest.raises(ClientError, match=f"(?s)ValidationException.*{named}") as refused:
