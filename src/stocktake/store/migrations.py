@@ -55,6 +55,38 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             substr(list_filter(tags, lambda t: starts_with(t, name || ':'))[1], length(name) + 2)
         """,
     ),
+    (
+        # What fields say of other resources, each as long as it was said; names only where something is called so.
+        """
+        CREATE TABLE relation_versions (
+            source_id VARCHAR NOT NULL, source_type VARCHAR NOT NULL, account_id VARCHAR NOT NULL,
+            region VARCHAR NOT NULL, path VARCHAR NOT NULL, edge VARCHAR NOT NULL, form VARCHAR NOT NULL,
+            value VARCHAR NOT NULL, key VARCHAR NOT NULL, target_type VARCHAR, target_id VARCHAR,
+            target_account_id VARCHAR, target_region VARCHAR, _from TIMESTAMP NOT NULL, _to TIMESTAMP,
+            _sweep BIGINT NOT NULL
+        )
+        """,
+        # What each field may refer to by its name, best first; and up to which sweep a type's edges are known.
+        """
+        CREATE TABLE relation_fields (
+            source_type VARCHAR NOT NULL, path VARCHAR NOT NULL, edge VARCHAR NOT NULL, types VARCHAR[] NOT NULL
+        )
+        """,
+        "CREATE TABLE relation_state (type VARCHAR NOT NULL, sweep_id BIGINT NOT NULL, rules BIGINT NOT NULL)",
+        """
+        CREATE VIEW relations_history AS
+        SELECT source_id, source_type, account_id, region, edge, path, value, target_type, target_id,
+            target_account_id, target_region, target_id IS NOT NULL AS resolved, form, _from, _to
+        FROM relation_versions
+        WHERE target_id IS NOT NULL OR (form <> 'name' AND (form <> 'id' OR target_type IS NOT NULL))
+        """,
+        "CREATE VIEW relations AS SELECT * EXCLUDE (_to) FROM relations_history WHERE _to IS NULL",
+        """
+        CREATE MACRO relations_as_of(moment) AS TABLE
+        SELECT * EXCLUDE (_to) FROM relations_history
+        WHERE _from <= CAST(moment AS TIMESTAMP) AND (_to IS NULL OR _to > CAST(moment AS TIMESTAMP))
+        """,
+    ),
 )
 
 FORMAT_VERSION = len(MIGRATIONS)

@@ -16,6 +16,7 @@ from stocktake.collect.type_reader import TypeReader
 from stocktake.core.clock import SystemClock
 from stocktake.core.errors import ScopeError, StocktakeError, UserError
 from stocktake.providers.aws.models import open_models
+from stocktake.relations.update import update_relations
 from stocktake.resource_types.registry import load_type
 from stocktake.store.catalog import open_catalog
 from stocktake.store.ledger import Coverage, Ledger
@@ -89,6 +90,7 @@ class _Sweep:
             report = SyncReport(ledger.sweep_id)
             try:
                 await self._run_services(keeper, accounts, plans, report)
+                await self._in_catalog(update_relations, catalog, ledger.sweep_id)
             except BaseException:
                 # The catalog itself may be what failed; then the next sweep marks this one as interrupted.
                 calls = sum(scope.calls for scope in report.scopes)

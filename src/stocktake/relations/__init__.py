@@ -1,0 +1,1 @@
+"""Which resource refers to which: names of fields propose, values confirm."""

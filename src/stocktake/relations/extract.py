@@ -1,0 +1,94 @@
+"""What the fields of new versions say, as intervals of time: a value that stays is one interval over many versions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stocktake.relations.forms import any_form_sql, text
+from stocktake.store.catalog import run
+from stocktake.store.type_tables import history_name, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+    from stocktake.relations.fields import TextField
+
+VALUES = "relation_values"
+"""Temporary: source_id, account_id, region, seen_from, seen_to, path, value."""
+_LONGEST = 2048
+_LONGEST_NAME = 256
+_FIELDS_AT_ONCE = 100
+
+
+def extract_values(
+    connection: duckdb.DuckDBPyConnection, type_name: str, fields: Sequence[TextField], done: int
+) -> None:
+    """Collect what versions later than sweep `done` say, and what edges that end or go on by them say."""
+    history = quote(history_name(type_name))
+    run(
+        connection,
+        f"CREATE OR REPLACE TEMP TABLE {VALUES} (source_id VARCHAR, account_id VARCHAR, region VARCHAR, "
+        "seen_from TIMESTAMP, seen_to TIMESTAMP, path VARCHAR, value VARCHAR)",
+    )
+    for start in range(0, len(fields), _FIELDS_AT_ONCE):
+        statement = _said_sql(history, fields[start : start + _FIELDS_AT_ONCE])
+        run(connection, f"INSERT INTO {VALUES} {statement}", {"done": done})
+    _take_ended(connection, type_name, history, done)
+
+
+def _said_sql(history: str, fields: Sequence[TextField]) -> str:
+    """Return the values of all fields in one reading of the table, one row each."""
+    lists = (f"list_transform({f.values_sql}, lambda v: {{'n': {n}, 'v': v}})" for n, f in enumerate(fields, start=1))
+    paths = ", ".join(text(field.path) for field in fields)
+    named = ", ".join(str(n) for n, field in enumerate(fields, start=1) if field.types) or "0"
+    # One value may stand in several places of one field.
+    return f"""
+        SELECT DISTINCT source_id, account_id, region, seen_from, seen_to, [{paths}][said.n] AS path, said.v AS value
+        FROM (
+            SELECT _id AS source_id, account_id, _region AS region, _from AS seen_from, _to AS seen_to,
+                unnest(flatten([{", ".join(lists)}])) AS said
+            FROM {history} WHERE _sweep > $done
+        )
+        WHERE said.v <> '' AND said.v IS DISTINCT FROM source_id AND (
+            (said.n IN ({named}) AND length(said.v) <= {_LONGEST_NAME})
+            OR (length(said.v) <= {_LONGEST} AND {any_form_sql("said.v")})
+        )
+    """
+
+
+def _take_ended(connection: duckdb.DuckDBPyConnection, type_name: str, history: str, done: int) -> None:
+    """Move edges whose version has ended since from the kept ones to the values, with that end."""
+    parameters = {"done": done, "type": type_name}
+    ended = (
+        f"(SELECT _id, account_id, _region, max(_to) AS ended FROM {history} "
+        "WHERE _sweep <= $done AND _end_sweep > $done GROUP BY ALL) AS e"
+    )
+    same = (
+        "r.source_type = $type AND r._to IS NULL AND r.source_id = e._id AND r.account_id = e.account_id "
+        "AND r.region = e._region"
+    )
+    run(
+        connection,
+        f"INSERT INTO {VALUES} SELECT r.source_id, r.account_id, r.region, r._from, e.ended, r.path, r.value "
+        f"FROM relation_versions AS r JOIN {ended} ON {same}",
+        parameters,
+    )
+    run(connection, f"DELETE FROM relation_versions AS r USING {ended} WHERE {same}", parameters)
+
+
+def intervals_sql() -> str:
+    """Return the values with adjoining intervals made one."""
+    key = "source_id, account_id, region, path, value"
+    return f"""
+        SELECT {key}, min(seen_from) AS seen_from,
+            CASE WHEN bool_or(seen_to IS NULL) THEN NULL ELSE max(seen_to) END AS seen_to
+        FROM (
+            SELECT *, sum(CAST(begins AS INTEGER)) OVER (PARTITION BY {key} ORDER BY seen_from) AS number
+            FROM (
+                SELECT *, lag(seen_to) OVER (PARTITION BY {key} ORDER BY seen_from) IS DISTINCT FROM seen_from AS begins
+                FROM {VALUES}
+            )
+        ) GROUP BY {key}, number
+    """

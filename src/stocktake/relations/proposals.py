@@ -1,0 +1,90 @@
+"""What a field's name proposes: the types that it may refer to, best first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stocktake.relations.known_types import known_types
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ENDINGS = frozenset({"arn", "arns", "id", "ids", "name", "names", "identifier", "identifiers", "uri", "url"})
+"""Words that say in which way a field names what it refers to."""
+_NEVER = frozenset({"state", "status", "type"})
+"""Last words of fields that hold one of the provider's own words, not a name that somebody gave."""
+_MOST = 8
+"""A noun that more types share says nothing of other services' (job, application, policy)."""
+
+
+def edge_word(path: tuple[str, ...]) -> str:
+    """Return what an edge is called: the field, with what it belongs to where it only says `arn` or `name`."""
+    leaf = path[-1]
+    return f"{path[-2]}_{leaf}" if len(path) > 1 and leaf in _ENDINGS else leaf
+
+
+def proposed_types(type_name: str, path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the types that the field at this path of a type may refer to, by its name alone."""
+    leaf, *above = (name.split("_") for name in reversed(path))
+    if leaf[-1] in _NEVER:
+        return ()
+    noun = leaf[:-1] if leaf[-1] in _ENDINGS else leaf
+    found: tuple[str, ...] = ()
+    if above and (not noun or _is_end_of(noun, above[0])):
+        found = _of_noun(type_name, above[0])
+    if not found and noun:
+        if not above and _is_own(type_name, noun):
+            return ()
+        found = _of_noun(type_name, noun)
+    known = known_types()
+    service = known.services.get(type_name, "")
+    by_key = known.by_key.get((service, path[-1]), ()) if noun else ()
+    if not above:
+        by_key = tuple(one for one in by_key if one != type_name) if type_name not in by_key else ()
+    return tuple(dict.fromkeys((*found, *by_key[:_MOST])))
+
+
+def _is_own(type_name: str, noun: list[str]) -> bool:
+    """Return whether a field tells the type's own name, id or ARN: `group_id` of a SecurityGroup."""
+    known = known_types()
+    own = {name: of for of, name in known.of_service.get(known.services.get(type_name, ""), ())}
+    return own.get(type_name, "").endswith("".join(noun))
+
+
+def _of_noun(type_name: str, words: list[str]) -> tuple[str, ...]:
+    """Return the types of the longest end of these words that is a noun."""
+    known = known_types()
+    service = known.services.get(type_name, "")
+    for start in range(len(words)):
+        for noun in _singulars("".join(words[start:-1]), words[-1]):
+            exact = known.by_service_noun.get(noun, ())
+            shared = known.by_noun.get(noun, ())
+            own = tuple(one for one in shared if known.services[one] == service)
+            others = shared if len(shared) <= _MOST or known.services[shared[0]] == "ec2" else ()
+            found = tuple(dict.fromkeys((*exact, *own, *others)))[:_MOST]
+            longer = _longer(service, noun, type_name) if start or not others else ()
+            if found or longer:
+                return tuple(dict.fromkeys((*found, *longer)))
+    return ()
+
+
+def _longer(service: str, noun: str, type_name: str) -> tuple[str, ...]:
+    """Return the service's types whose nouns end so (`tuning_job` is a HyperParameterTuningJob), own type first."""
+    ending = [one for of, one in known_types().of_service.get(service, ()) if of.endswith(noun) and of != noun]
+    own_first = sorted(ending, key=lambda one: one != type_name)
+    return tuple(own_first) if len(ending) <= _MOST or type_name in ending else ()
+
+
+def _singulars(before: str, word: str) -> Iterator[str]:
+    yield before + word
+    if word.endswith("ies"):
+        yield before + word[:-3] + "y"
+    if word.endswith("es"):
+        yield before + word[:-2]
+    if word.endswith("s") and not word.endswith("ss"):
+        yield before + word[:-1]
+
+
+def _is_end_of(noun: list[str], words: list[str]) -> bool:
+    """Return whether a noun ends these words, as `group` does `security_groups`."""
+    return len(words) > len(noun) and "".join(noun) in set(_singulars("".join(words[-len(noun) : -1]), words[-1]))

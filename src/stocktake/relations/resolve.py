@@ -1,0 +1,123 @@
+"""Which held resources the edges lead to: by id, else by name within the account and region that are meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stocktake.relations.forms import ARN, ID, NAME, PART, text
+from stocktake.store.catalog import run
+from stocktake.store.type_tables import history_name, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import duckdb
+
+GLOBAL = "global"
+_TYPES_AT_ONCE = 200
+_PENDING = "relation_pending"
+_FOUND = "relation_found"
+_SAME = "v.source_type = p.source_type AND v.path = p.path AND v.value = p.value AND v.account_id = p.account_id"
+
+
+def resolve_edges(connection: duckdb.DuckDBPyConnection, new_types: Iterable[str], sweep_id: int) -> None:
+    """Look for what the sweep's edges lead to among all that is held, and for older ones among what is new."""
+    rows = run(connection, "SELECT type, name_column FROM resource_types ORDER BY type")
+    held = [(str(name), column) for name, column in rows]
+    fresh = set(new_types)
+    _resolve(connection, held, "_sweep = $sweep", sweep_id)
+    _resolve(connection, [one for one in held if one[0] in fresh], "_sweep < $sweep", sweep_id)
+    run(
+        connection,
+        "DELETE FROM relation_versions WHERE source_type = target_type AND source_id = target_id "
+        "AND account_id = target_account_id AND region = target_region",
+    )
+
+
+def _resolve(
+    connection: duckdb.DuckDBPyConnection, held: list[tuple[str, str | None]], which: str, sweep_id: int
+) -> None:
+    if not held or not _collect_pending(connection, which, sweep_id):
+        return
+    run(
+        connection,
+        f"CREATE OR REPLACE TEMP TABLE {_FOUND} (number BIGINT, rank INTEGER, type VARCHAR, id VARCHAR, "
+        "account_id VARCHAR, region VARCHAR)",
+    )
+    for start in range(0, len(held), _TYPES_AT_ONCE):
+        some = " UNION ALL ".join(_held_sql(*one) for one in held[start : start + _TYPES_AT_ONCE])
+        run(connection, f"INSERT INTO {_FOUND} {_matches_sql(some)}")
+    run(
+        connection,
+        f"""
+        UPDATE relation_versions AS v
+        SET target_type = f.type, target_id = f.id, target_account_id = f.account_id, target_region = f.region
+        FROM {_PENDING} AS p JOIN (
+            SELECT number, rank, any_value(type) AS type, any_value(id) AS id, any_value(account_id) AS account_id,
+                any_value(region) AS region
+            FROM {_FOUND} GROUP BY number, rank HAVING count(DISTINCT (type, id, account_id, region)) = 1
+            QUALIFY row_number() OVER (PARTITION BY number ORDER BY rank) = 1
+        ) AS f USING (number)
+        WHERE v.target_id IS NULL AND {_SAME} AND v.region = p.region
+        """,
+    )
+
+
+def _collect_pending(connection: duckdb.DuckDBPyConnection, which: str, sweep_id: int) -> bool:
+    run(
+        connection,
+        f"""
+        CREATE OR REPLACE TEMP TABLE {_PENDING} AS
+        SELECT row_number() OVER () AS number, * FROM (
+            SELECT DISTINCT v.source_type, v.path, v.form, v.value, v.key, v.account_id, v.region, v.target_type,
+                v.target_account_id, v.target_region, coalesce(t.types, []) AS types
+            FROM relation_versions AS v
+            LEFT JOIN relation_fields AS t ON t.source_type = v.source_type AND t.path = v.path
+            WHERE v.target_id IS NULL AND v.{which}
+        )
+        """,
+        {"sweep": sweep_id},
+    )
+    [row] = run(connection, f"SELECT count(*) FROM {_PENDING}")
+    return bool(row[0])
+
+
+def _held_sql(type_name: str, name_column: str | None) -> str:
+    name = f"CAST({name_column} AS VARCHAR)" if name_column else "NULL"
+    return (
+        f"SELECT DISTINCT {text(type_name)} AS type, _id AS id, account_id, _region AS region, {name} AS name "
+        f"FROM {quote(history_name(type_name))}"
+    )
+
+
+def _matches_sql(held: str) -> str:
+    """Return what fits the pending edges, each with a rank: the smaller, the surer."""
+    arn, part, by_id, by_name = text(ARN), text(PART), text(ID), text(NAME)
+    unsure = 1000
+    return f"""
+        WITH wanted AS (
+            SELECT *, unnest(CASE
+                WHEN form = {arn} THEN list_distinct([value, regexp_replace(value, ':[^:]*$', ''), key])
+                WHEN form = {part} THEN [value, regexp_extract(value, '[^/:]+$')]
+                ELSE [key] END) AS looked_for
+            FROM {_PENDING}
+        ), offered AS (
+            SELECT type, id, account_id, region,
+                unnest(list_distinct([id, name, regexp_extract(id, '[^/:]+$')])) AS called
+            FROM ({held})
+        )
+        SELECT number, CASE
+            WHEN looked_for = id THEN CASE WHEN looked_for = value THEN 0 ELSE 1 END
+            WHEN form NOT IN ({by_id}, {by_name}) THEN 2
+            ELSE 3 + coalesce(list_position(types, type), {unsure})
+        END AS rank, type, id, o.account_id, o.region
+        FROM wanted AS w JOIN offered AS o ON looked_for = called
+        WHERE (form = {arn} AND looked_for = id AND looked_for <> key)
+            OR (
+                CASE WHEN form IN ({by_id}, {by_name})
+                    THEN list_contains(types, type) OR (form = {by_id} AND len(types) = 0)
+                    ELSE type = w.target_type END
+                AND coalesce(nullif(w.target_account_id, ''), o.account_id) = o.account_id
+                AND (coalesce(nullif(w.target_region, ''), o.region) = o.region OR o.region = {text(GLOBAL)})
+            )
+    """
