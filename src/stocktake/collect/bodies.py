@@ -6,6 +6,7 @@ through botocore's own parser; their times and blobs stay the text they were.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -18,6 +19,8 @@ from botocore.parsers import ResponseParserError, ResponseParserFactory
 if TYPE_CHECKING:
     from stocktake.collect.http import HttpResponse
 
+_TITLE = re.compile(r"<title>([^<]*)</title>", re.IGNORECASE)
+_MESSAGE = re.compile(r"<message>([^<]*)</message>", re.IGNORECASE)
 _JSON_PROTOCOLS = frozenset({"json", "rest-json"})
 
 
@@ -84,7 +87,7 @@ class BodyReader:
         error = parsed.get("Error") if isinstance(parsed, Mapping) else None
         error = error or {}
         code = str(error.get("Code") or response.status)
-        return ProviderError(response.status, _bare(code), str(error.get("Message") or "").strip())
+        return ProviderError(response.status, _bare(code), _said(str(error.get("Message") or "")))
 
     # -- names -----------------------------------------------------------------------------------------------------
 
@@ -215,6 +218,15 @@ def _as_botocore(response: HttpResponse) -> dict[str, Any]:
     for name, value in response.headers.items():
         headers[name] = value
     return {"status_code": response.status, "headers": headers, "body": response.body, "context": {}}
+
+
+def _said(message: str) -> str:
+    """Return an error's message; of a page for browsers, its title."""
+    message = message.strip()
+    if not message.startswith("<"):
+        return message
+    title = _TITLE.search(message) or _MESSAGE.search(message)
+    return f"an error page: {title[1].strip()}" if title else "an error page"
 
 
 def _bare(code: str) -> str:

@@ -47,7 +47,17 @@ async def iter_listings(reader: TypeReader) -> AsyncIterator[Mapping[str, object
             where=reader.where,
         )
     above = reader.sibling(reader.parents.load_type(plan.parent.type))
-    held = await reader.parents.read(plan.parent.type, above.iter_pages)
+    try:
+        held = await reader.parents.read(plan.parent.type, above.iter_pages)
+    except ScopeError as error:
+        raise ScopeError(
+            f"{plan.parent.type}, under which these are listed, could not be listed: {error.message}",
+            code="parent_not_listed",
+            status=error.status,
+            hint=error.hint,
+            where=reader.where,
+            missing_permission=error.missing_permission,
+        ) from error
     reader.gaps += [*held.gaps, *above.gaps]
     for parent in held.parents():
         listing = await _listing_under(parent, plan.parent, above)

@@ -105,7 +105,7 @@ class ParentLists:
     def give_up(self, type_name: str) -> None:
         """Say that a type's own reader has ended: children must not wait any longer."""
         if type_name in self._awaited:
-            self._lists[type_name].end(_unlisted(type_name))
+            self._lists[type_name].end(_unlisted())
 
     async def read(self, type_name: str, iter_pages: Callable[[], AsyncIterator[ListPage]]) -> ParentList:
         """Return a parent type's list once it is whole; whoever asks first, fills it by `iter_pages`.
@@ -122,7 +122,7 @@ class ParentLists:
             except GAPS as error:
                 found.end(error)
             finally:
-                found.end(_unlisted(type_name))
+                found.end(_unlisted())
         await found.ended.wait()
         if found.failure is not None:
             raise found.failure
@@ -137,10 +137,10 @@ class ParentLists:
         return ParentList(self._members.get(type_name))
 
 
-def _unlisted(type_name: str) -> ScopeError:
+def _unlisted() -> ScopeError:
     return ScopeError(
-        f"{type_name}, under which these are listed, was not listed itself.",
-        code="parent_not_listed",
+        "its sync ended before.",
+        code="not_listed",
         status="failed",
         hint="The next sync tries again.",
     )

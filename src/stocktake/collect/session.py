@@ -6,10 +6,13 @@ import os
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 import botocore.session
 import orjson
+from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ConfigParseError,
@@ -131,7 +134,12 @@ class Session:
     def botocore_client(self, service: str, region: str) -> Any:  # noqa: ANN401 - botocore has no types
         """Make a client of botocore's for its models, endpoint rules and handlers; it never sends anything."""
         try:
-            return self._botocore.create_client(service, region_name=region, endpoint_url=self.endpoint_url)
+            return self._botocore.create_client(
+                service,
+                region_name=region,
+                endpoint_url=self.endpoint_url,
+                config=Config(inject_host_prefix=False) if _is_address(self.endpoint_url) else None,
+            )
         except UnknownServiceError as error:
             raise UserError(
                 f"The models know no service {service!r}.", code="unknown_service", hint="Update botocore."
@@ -193,6 +201,18 @@ def _botocore_session(profile: str | None, models: Path | None) -> Any:  # noqa:
     data_path = os.environ.get("AWS_DATA_PATH", "")
     session.register_component("data_loader", _loader(data_path, str(models or "")))
     return session
+
+
+def _is_address(endpoint_url: str | None) -> bool:
+    """Say whether an endpoint is an address or this machine: no name can be put before that, as some services do."""
+    host = urlsplit(endpoint_url).hostname if endpoint_url else None
+    if not host:
+        return False
+    try:
+        ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
 
 
 def _is_of(part: object, service: str) -> bool:

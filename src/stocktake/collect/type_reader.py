@@ -11,6 +11,7 @@ from stocktake.collect.arns import made_arn
 from stocktake.collect.batches import BatchAnswer, BatchAnswers
 from stocktake.collect.binding import Binder
 from stocktake.collect.listings import iter_concurrently, iter_listings
+from stocktake.collect.parents import GAPS
 from stocktake.collect.paths import first_at, read_tags, value_at, values_at, wrapped
 from stocktake.collect.service_client import CallPurpose
 from stocktake.core.errors import DataError, GoneError, ScopeError
@@ -86,12 +87,18 @@ class TypeReader:
             pages = self._iter_list(NO_LISTING, CallPurpose(iam_action=plan.iam_action))
         else:
             pages = iter_concurrently(self, iter_listings(self), self._iter_one_of_many)
-        async for page in pages:
-            if record is not None:
+        if record is None:
+            async for page in pages:
+                yield page
+            return
+        try:
+            async for page in pages:
                 record.add(page)
-            yield page
-        if record is not None:
-            record.end(gaps=self.gaps)
+                yield page
+        except GAPS as error:
+            record.end(error)
+            raise
+        record.end(gaps=self.gaps)
 
     def _iter_one_of_many(self, listing: Mapping[str, object]) -> AsyncIterator[ListPage]:
         # Asked like for a single resource: then it is one list alone that an error concerns.
