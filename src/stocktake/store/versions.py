@@ -79,7 +79,7 @@ class ScopeVersions:
     def saw_gone(self, ids: Sequence[str]) -> None:
         """Note that the provider listed these, and then said that they do not exist."""
         with self._registered(gone=_ids(ids)):
-            run(self._catalog.connection, f"DELETE FROM {self._seen} WHERE id IN (SELECT id FROM gone)")
+            run(self._catalog.connection, f"DELETE FROM {self._seen} WHERE id IN (SELECT _asked_id FROM gone)")
 
     def differing_tags(self, tags: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
         """Compare a page of tags with what is held of the resources that were not read again.
@@ -87,15 +87,18 @@ class ScopeVersions:
         Return id and list item of those that differ, and remember whose tags were told.
         """
         asked = pa.table(
-            {"id": pa.array(tags, pa.string()), "told": pa.array(map(list, tags.values()), pa.list_(pa.string()))}
+            {
+                "_asked_id": pa.array(tags, pa.string()),
+                "_told": pa.array(map(list, tags.values()), pa.list_(pa.string())),
+            }
         )
         with self._registered(asked=asked):
-            run(self._catalog.connection, f"INSERT INTO {self._tagged} SELECT id FROM asked")
+            run(self._catalog.connection, f"INSERT INTO {self._tagged} SELECT _asked_id FROM asked")
             return run(
                 self._catalog.connection,
                 f"SELECT s.id, s.skipped_item FROM {self._history} JOIN {self._seen} AS s ON _id = s.id "
-                f"JOIN asked ON asked.id = s.id WHERE {self._scope} AND s.skipped_item IS NOT NULL "
-                "AND tags IS DISTINCT FROM told",
+                f"JOIN asked ON _asked_id = s.id WHERE {self._scope} AND s.skipped_item IS NOT NULL "
+                "AND tags IS DISTINCT FROM _told",
                 self._where(),
             )
 
@@ -122,7 +125,7 @@ class ScopeVersions:
             rows = run(
                 self._catalog.connection,
                 f"SELECT _id, _hash, _summary, coalesce(_settled, false), tags FROM {self._history} "
-                f"SEMI JOIN asked ON _id = id WHERE {self._scope}",
+                f"SEMI JOIN asked ON _id = _asked_id WHERE {self._scope}",
                 self._where(),
             )
         return {
@@ -168,19 +171,19 @@ class ScopeVersions:
 
     def confirm(self, ids: Sequence[str], summaries: Sequence[int], server_time: datetime) -> None:
         """Note that these were read again and are unchanged: writes only where that says something new."""
-        asked = pa.table({"id": pa.array(ids, pa.string()), "summary": pa.array(summaries, pa.uint64())})
+        asked = pa.table({"_asked_id": pa.array(ids, pa.string()), "_asked_summary": pa.array(summaries, pa.uint64())})
         with self._registered(confirmed=asked), self._catalog.transaction() as connection:
             settled = self._settled_sql("$server")
             run(
                 connection,
                 f"UPDATE {self._history} SET _settled = true WHERE {self._scope} AND NOT coalesce(_settled, false) "
-                f"AND _id IN (SELECT id FROM confirmed) AND {settled}",
+                f"AND _id IN (SELECT _asked_id FROM confirmed) AND {settled}",
                 self._where() | ({"server": _naive(server_time)} if "$server" in settled else {}),
             )
             run(
                 connection,
-                f"UPDATE {self._history} SET _summary = summary FROM confirmed "
-                f"WHERE {self._scope} AND _id = id AND _summary != summary",
+                f"UPDATE {self._history} SET _summary = _asked_summary FROM confirmed "
+                f"WHERE {self._scope} AND _id = _asked_id AND _summary != _asked_summary",
                 self._where(),
             )
 
@@ -244,7 +247,8 @@ class ScopeVersions:
 
 
 def _ids(ids: Iterable[str]) -> pa.Table:
-    return pa.table({"id": pa.array(list(ids), pa.string())})
+    # Not called `id`: a type may have a field of that name, beside which it would be ambiguous.
+    return pa.table({"_asked_id": pa.array(list(ids), pa.string())})
 
 
 def _naive(moment: datetime) -> datetime:
