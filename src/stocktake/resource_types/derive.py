@@ -83,7 +83,7 @@ class _Service:
         for candidate in list_candidates(self._model, self._vocabulary):
             if is_pageable(self._model, candidate):
                 found.setdefault(plain(candidate.noun), []).append(candidate)
-        return {noun: sorted(candidates, key=lambda one: one.rank) for noun, candidates in found.items()}
+        return {noun: sorted(_direct(candidates), key=lambda one: one.rank) for noun, candidates in found.items()}
 
     def _first(self, candidates: Iterable[ListCandidate]) -> Resolved | None:
         return next((derived for one in candidates if (derived := self._derive(one)) is not None), None)
@@ -98,6 +98,11 @@ class _Service:
             depth, reason = above.depth + 1, f"{reason}; {rule}"
         known = self._facts.nouns.get(plain(candidate.noun), NounFacts())
         return _from_candidate(self._model, candidate, parent, known, (self._vocabulary, reason, depth))
+
+
+def _direct(candidates: list[ListCandidate]) -> list[ListCandidate]:
+    """Return the operations called after the noun; where none is, those whose answers hold it beside others."""
+    return [one for one in candidates if not one.is_beside] or candidates
 
 
 def _from_candidate(

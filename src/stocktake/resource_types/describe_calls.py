@@ -59,7 +59,7 @@ class Described:
 def derive_describe(model: ServiceModel, candidate: ListCandidate, listing: dict[str, str]) -> Described | None:
     """Return the call that returns a listed resource whole; None where the list item is as full, or there is none.
 
-    One resource a call before many a call, where both return as much.
+    Many a call before one a call, where both return as much.
     """
     found = []
     for operation in model.operations:
@@ -74,7 +74,9 @@ def derive_describe(model: ServiceModel, candidate: ListCandidate, listing: dict
         facets = _WHOLE_FACETS if is_structure(model, candidate.item_shape) else (*_WHOLE_FACETS, *_FACETS)
         found = [one for facet in facets if (one := _describe_facet(model, candidate, listing, facet)) is not None][:1]
     best = max(
-        found, key=lambda described: (leaf_count(model, described.shape), described.call.batch is None), default=None
+        found,
+        key=lambda described: (leaf_count(model, described.shape), described.call.batch is not None),
+        default=None,
     )
     if best is None:
         return None

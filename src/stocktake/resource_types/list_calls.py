@@ -54,6 +54,8 @@ class ListCandidate:
     """Smaller is better."""
     inputs: Inputs
     """What the operation must be given."""
+    is_beside: bool = False
+    """The operation is called after another noun."""
 
     def holds_arns(self, model: ServiceModel) -> bool:
         """Return whether the list is one of bare ARNs."""
@@ -84,9 +86,8 @@ def list_candidates(model: ServiceModel, vocabulary: Vocabulary) -> Iterator[Lis
             for inputs in read_inputs(model, operation):
                 rank = (
                     int(bool(inputs.open)),
-                    int(bool(inputs.loops)),
                     int(partial),
-                    int(own_noun is not None),
+                    int(bool(inputs.loops)),
                     int(bool(name.condition)),
                     int(not is_structure(model, item)),
                     -name.version,
@@ -95,7 +96,7 @@ def list_candidates(model: ServiceModel, vocabulary: Vocabulary) -> Iterator[Lis
                     len(inputs.open),
                 )
                 why = f"{reason}; {inputs.reason}" if inputs.reason else reason
-                yield ListCandidate(listed, operation, path, item, why, rank, inputs)
+                yield ListCandidate(listed, operation, path, item, why, rank, inputs, is_beside=own_noun is not None)
 
 
 def derive_list_call(model: ServiceModel, candidate: ListCandidate, parent: ParentCall | None = None) -> ListCall:

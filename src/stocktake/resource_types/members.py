@@ -93,7 +93,8 @@ def find_path(model: ServiceModel, shape: str, noun: str, find: Callable[[Names,
 def arn_member(names: Names, noun: str) -> str | None:
     """Return the member that holds the resource's own ARN."""
     forms = [f"{form}Arn" for form in noun_forms(noun)]
-    return names.find((forms[0], "Arn", "ResourceArn", f"{noun}sArn", *forms[1:]), STRING)
+    # What is called resource may be another one: what a rule applies to (X-Ray).
+    return names.find((forms[0], "Arn", f"{noun}sArn", *forms[1:], "ResourceArn"), STRING)
 
 
 def name_member(names: Names, noun: str) -> str | None:

@@ -120,7 +120,10 @@ class Vocabulary:
         """Return the noun that an operation lists: the singular; of a list of names (`DomainNames`), what is named."""
         noun = self.singular(plural)
         stem = next((noun.removesuffix(end) for end in ("Name", "Arn", "Id", "Identifier") if noun.endswith(end)), noun)
-        return stem if stem != noun and noun not in self._nouns and stem in self._nouns else noun
+        if stem == noun or noun in self._nouns:
+            return noun
+        longer = [one for one in self._nouns if one.endswith(stem)]
+        return stem if stem in self._nouns else longer[0] if len(longer) == 1 else noun
 
     def singular(self, noun: str) -> str:
         """Return the singular of a noun: the form that the service uses, else by the rules of English spelling."""
