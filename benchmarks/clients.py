@@ -94,14 +94,20 @@ MAPS = {
 }
 
 
-def stocktake_sync(path: Path, *, own_tags: bool = False) -> dict[str, Any]:
-    """Run `stocktake sync` for the type; `own_tags` asks for each job's tags by its own call, as boto3 does."""
+def stocktake_sync(path: Path, *, own_tags: bool = False, relations: bool = False) -> dict[str, Any]:
+    """Run `stocktake sync` for the type.
+
+    `own_tags` asks for each job's tags by its own call, as boto3 does; without `relations`, it stops where boto3's
+    client does: at typed rows in a file.
+    """
     from stocktake.core.progress import Silent  # noqa: PLC0415 - each client pays for its own imports
     from stocktake.store.catalog import open_catalog, run  # noqa: PLC0415
-    from stocktake.sync import SyncRequest, run_sync, scope  # noqa: PLC0415
+    from stocktake.sync import SyncRequest, run_sync, scope, sweep  # noqa: PLC0415
 
     if own_tags:
         scope.WORTH_A_BULK_CALL = 1_000_000
+    if not relations:
+        sweep.update_relations = lambda *_: None
     started = time.process_time()
     report = run_sync(SyncRequest(catalog=path, types=("aws_sagemaker_trainingjob",)), Silent())
     with open_catalog(path, read_only=True) as catalog:
@@ -120,6 +126,8 @@ def main() -> None:
             found = stocktake_sync(path)
         case "stocktake-own-tags":
             found = stocktake_sync(path, own_tags=True)
+        case "stocktake-relations":
+            found = stocktake_sync(path, relations=True)
         case _:
             sys.exit(f"no such client: {client}")
     found["wall_seconds"] = time.monotonic() - begun

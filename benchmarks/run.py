@@ -52,7 +52,7 @@ def collecting(jobs: int, rounds: int, console: Console) -> None:
     with Cloud(jobs) as environment, tempfile.TemporaryDirectory() as folder:
         for turn in range(rounds):
             # In turns, so that a noisy minute falls on all.
-            for client in ("boto3", "stocktake-own-tags", "stocktake"):
+            for client in ("boto3", "stocktake-own-tags", "stocktake", "stocktake-relations"):
                 path = str(Path(folder) / f"{client}-{turn}.duckdb")
                 found = measure(client, environment, path)
                 if client not in best or found["cpu_seconds"] < best[client]["cpu_seconds"]:
@@ -63,6 +63,7 @@ def collecting(jobs: int, rounds: int, console: Console) -> None:
         "boto3": "boto3, 16 threads, to Arrow, to DuckDB",
         "stocktake-own-tags": "stocktake, one tags call a job as boto3",
         "stocktake": "stocktake, tags of 100 jobs a call",
+        "stocktake-relations": "the same, and relations derived",
     }
     for client, found in best.items():
         ratio = best["boto3"]["cpu_seconds"] / found["cpu_seconds"]
