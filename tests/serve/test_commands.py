@@ -149,14 +149,23 @@ def test_an_unknown_type_offers_the_nearest(run: Any) -> None:
 
 def test_types_are_listed(run: Any) -> None:
     rows = [json.loads(line) for line in run("types").stdout.splitlines()]
-    assert {"type": TYPE, "provider": "aws", "service": "sagemaker", "noun": "trainingjob"} in rows
-    assert len(rows) > 1000
+    assert {"type": TYPE, "provider": "aws", "service": "sagemaker", "noun": "TrainingJob", "tier": "A"} in rows
+    assert len(rows) >= 2_400
+    assert {row["tier"] for row in rows} == {"A", "B"}
     found = [json.loads(line)["type"] for line in run("types", "--search", "Training-Job").stdout.splitlines()]
     assert TYPE in found
     assert all("trainingjob" in name for name in found)
     assert "rows)" in run("types", "-o", "table").stdout
     listed = pq.read_table(io.BytesIO(run("types", "--search", "sagemaker", "-o", "parquet").stdout_bytes))
     assert TYPE in listed.column("type").to_pylist()
+
+
+def test_the_plan_of_a_child_names_its_parent_and_the_rules(run: Any) -> None:
+    plan = json.loads(run("types", "aws_ecs_task", "-o", "json").stdout)
+    assert plan["parent"]["type"] == "aws_ecs_cluster"
+    assert plan["describe"]["batch"] == {"member": "tasks", "chunk": 100}
+    assert "why tier" not in run("types", "aws_ecs_task", "-o", "table").stdout
+    assert "why tier" in run("types", "aws_ecs_task", "-o", "table", "--explain").stdout
 
 
 def test_the_plan_of_a_type(run: Any) -> None:

@@ -27,6 +27,12 @@ def plan_document(resource_type: ResourceType) -> dict[str, Any]:
         "api_version": resource_type.api_version,
         "model_version": resource_type.model_version,
         "protocol": resource_type.protocol,
+        "tier": resource_type.tier,
+        "scope": resource_type.scope,
+        "cloudformation": resource_type.cloudformation or None,
+        "needs": list(resource_type.needs),
+        "parent": _parent(resource_type),
+        "loops": {member: list(values) for member, values in resource_type.list_call.loops.items()},
         "list": _call(resource_type.list_call),
         "describe": _call(resource_type.describe_call),
         "tags": _call(resource_type.tags_call),
@@ -49,7 +55,7 @@ def plan_document(resource_type: ResourceType) -> dict[str, Any]:
     }
 
 
-def print_plan(resource_type: ResourceType, stream: IO[str], *, on_terminal: bool) -> None:
+def print_plan(resource_type: ResourceType, stream: IO[str], *, on_terminal: bool, explain: bool = True) -> None:
     """Print how a type is read."""
     console = make_console(stream, on_terminal=on_terminal)
     console.print(Text(resource_type.name, style="bold"))
@@ -62,13 +68,25 @@ def print_plan(resource_type: ResourceType, stream: IO[str], *, on_terminal: boo
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
-    for label, value in _plan_lines(resource_type):
+    reasons = [(f"why {part}", reason) for part, reason in sorted(resource_type.reasons.items())] if explain else []
+    for label, value in [*_plan_lines(resource_type), *reasons]:
         table.add_row(label, Text(to_visible(value)))
     console.print(table)
 
 
 def _plan_lines(resource_type: ResourceType) -> Iterable[tuple[str, str]]:
     identity, life = resource_type.identity, resource_type.life_cycle
+    yield "evidence", f"tier {resource_type.tier}"
+    if resource_type.cloudformation:
+        yield "CloudFormation", resource_type.cloudformation
+    yield "asked", "once for each region" if resource_type.scope == "regional" else "once for the account"
+    parent = resource_type.list_call.parent
+    if parent is not None:
+        given = [f"{member} = {_path(path) or 'the item'}" for member, path in parent.bindings.items()]
+        given += [f"{member} = its own {key}" for member, key in parent.inherited.items()]
+        yield "under each", f"{parent.type}: {', '.join(given)}"
+    for member, values in resource_type.list_call.loops.items():
+        yield "for each", f"{member} of {', '.join(values)}"
     for label, call in (
         ("list", resource_type.list_call),
         ("describe", resource_type.describe_call),
@@ -89,8 +107,14 @@ def _plan_lines(resource_type: ResourceType) -> Iterable[tuple[str, str]]:
     yield "fields", str(len(resource_type.fields))
     if resource_type.omitted:
         yield "left out", ", ".join(resource_type.omitted)
-    for part, reason in sorted(resource_type.reasons.items()):
-        yield f"why {part}", reason
+
+
+def _parent(resource_type: ResourceType) -> dict[str, Any] | None:
+    parent = resource_type.list_call.parent
+    if parent is None:
+        return None
+    bindings = {member: _path(path) for member, path in parent.bindings.items()}
+    return {"type": parent.type, "bindings": bindings, "inherited": dict(parent.inherited)}
 
 
 def _call(call: ListCall | DescribeCall | TagsCall | None) -> dict[str, Any] | None:
@@ -112,6 +136,9 @@ def _call(call: ListCall | DescribeCall | TagsCall | None) -> dict[str, Any] | N
         if pagination
         else None
     )
+    batch = getattr(call, "batch", None)
+    if batch is not None:
+        document["batch"] = {"member": batch.member, "chunk": batch.chunk}
     return document
 
 

@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 @click.command("types", short_help="List the types there are, or show how one is read.")
 @click.argument("type_name", metavar="[TYPE]", required=False, shell_complete=complete_type)
 @click.option("--search", metavar="WORD", default="", help="List only types whose name contains this.")
+@click.option("--explain", is_flag=True, help="With a TYPE: say which rule decided each part.")
 @output_options()
 @models_option
 @debug_option
-def command(type_name: str | None, search: str, form: str | None, file: Path | None, models: Path | None) -> None:
+def command(
+    type_name: str | None, search: str, form: str | None, file: Path | None, models: Path | None, *, explain: bool
+) -> None:
     """List the types there are, or show how one is read.
 
-    With a TYPE: the calls that read it, how they bind, what identifies a resource, its final states, the permissions
-    that reading it needs, and which rule decided each.
+    Listed are the types of tier A (CloudFormation or IAM knows the noun) and B (an operation makes or ends it). With a
+    TYPE, by any of its names: the calls that read it, how they bind, what identifies a resource, its final states, the
+    permissions that reading it needs, and, with --explain, which rule decided each.
     """
     # Imported here: botocore takes time to import, which --help need not wait for.
     from stocktake.providers.aws.models import open_models
@@ -39,18 +43,18 @@ def command(type_name: str | None, search: str, form: str | None, file: Path | N
     if type_name is None:
         _write_list(opened, search, destination)
     else:
-        _write_plan(load_type(type_name, opened), destination)
+        _write_plan(load_type(type_name, opened), destination, explain=explain)
 
 
 def _write_list(models: Models, search: str, destination: Destination) -> None:
     from stocktake.query.result import Column, Result
-    from stocktake.resource_types.registry import list_type_names
+    from stocktake.resource_types.registry import list_types
     from stocktake.serve.cli.rows import write_rows
 
     word = search.lower().replace("-", "").replace(" ", "")
-    names = [name for name in list_type_names(models) if word in name.replace("_", "") or word in name]
-    rows = [_split(name) for name in names]
-    columns = tuple(Column(name, "VARCHAR") for name in ("type", "provider", "service", "noun"))
+    found = [one for one in list_types(models) if word in one.name.replace("_", "") or word in one.name]
+    rows = [(one.name, one.name.split("_", 1)[0], one.service, one.noun, one.tier) for one in found]
+    columns = tuple(Column(name, "VARCHAR") for name in ("type", "provider", "service", "noun", "tier"))
     if destination.form == "parquet":
         import pyarrow as pa
 
@@ -63,12 +67,7 @@ def _write_list(models: Models, search: str, destination: Destination) -> None:
         write_rows(Result(columns, [rows]), destination, max_rows=0)
 
 
-def _split(name: str) -> tuple[str, str, str, str]:
-    provider, service, noun = name.split("_", 2)
-    return name, provider, service, noun
-
-
-def _write_plan(resource_type: ResourceType, destination: Destination) -> None:
+def _write_plan(resource_type: ResourceType, destination: Destination, *, explain: bool) -> None:
     from stocktake.serve.cli.plans import plan_document, print_plan
     from stocktake.serve.cli.values import to_json
 
@@ -77,7 +76,7 @@ def _write_plan(resource_type: ResourceType, destination: Destination) -> None:
     with destination.open() as stream:
         if destination.form == "table":
             text = io.TextIOWrapper(stream, encoding="utf-8", errors="replace", write_through=True)
-            print_plan(resource_type, text, on_terminal=destination.on_terminal)
+            print_plan(resource_type, text, on_terminal=destination.on_terminal, explain=explain)
             text.detach()
         else:
             stream.write(to_json(plan_document(resource_type), indent=destination.form == "json") + b"\n")
