@@ -34,9 +34,7 @@ def needed_actions(types: Iterable[ResourceType], load: Callable[[str], Resource
     return frozenset(action for action in wanted if action)
 
 
-def _add_parents(
-    one: ResourceType, load: Callable[[str], ResourceType], parents: dict[str, ResourceType]
-) -> None:
+def _add_parents(one: ResourceType, load: Callable[[str], ResourceType], parents: dict[str, ResourceType]) -> None:
     above = one.list_call.parent
     if above is not None and above.type not in parents:
         parents[above.type] = load(above.type)
