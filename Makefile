@@ -8,10 +8,10 @@ REFERENCE := .cache/botocore-reference
 C7N := .cache/c7n
 UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 
-.PHONY: help setup demo test check bench lock generate format docs clean
+.PHONY: help setup demo test test-all check bench lock generate format docs clean
 
 help: ## say what each target does
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 setup: $(VENV)/.installed $(REFERENCE)/.installed $(C7N)/.installed ## make the virtual environment from the lock
 
@@ -39,6 +39,9 @@ demo: setup ## simulate a cloud, sync it twice, answer five questions
 
 test: setup ## run all tests
 	$(BIN)/python -m pytest -n 2
+
+test-all: setup ## run all tests, and the property of every derived type
+	STOCKTAKE_TEST_ALL=1 $(BIN)/python -m pytest -n 2
 
 check: setup ## run what CI runs besides the tests
 	$(BIN)/ruff format --check

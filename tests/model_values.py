@@ -8,10 +8,14 @@ import struct
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 from botocore import xform_name
 from botocore.parsers import create_parser
 
+from stocktake.store.catalog import STORAGE_VERSION
+
 if TYPE_CHECKING:
+    from pathlib import Path
     from random import Random
 
     from botocore.model import OperationModel, Shape
@@ -162,3 +166,16 @@ def differences(wanted: Any, got: Any, path: str = "") -> list[str]:
     if isinstance(wanted, datetime) or type(wanted) is type(got):
         return [] if wanted == got else [f"{path}: {got!r} is not {wanted!r}"]
     return [f"{path}: {got!r} is not {wanted!r}"]
+
+
+def through_a_file(path: Path, table: Any) -> list[dict[str, Any]]:
+    """Write the rows into a database file of the catalog's storage version and read them back."""
+    connection = duckdb.connect(str(path), config={"storage_compatibility_version": STORAGE_VERSION})
+    connection.register("fresh", table)
+    connection.execute("CREATE OR REPLACE TABLE t AS SELECT * FROM fresh").fetchall()
+    connection.execute("CHECKPOINT").fetchall()
+    cursor = connection.execute("SELECT * FROM t ORDER BY _row")
+    names = [column[0] for column in cursor.description]
+    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    connection.close()
+    return rows

@@ -9,19 +9,17 @@ from random import Random
 from typing import Any
 
 import botocore.session
-import duckdb
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model_values import differences, expected, field_name, parsed_by_botocore, wire_value
+from model_values import differences, expected, field_name, parsed_by_botocore, through_a_file, wire_value
 from stocktake.normalize.normalizer import Normalizer
 from stocktake.normalize.redact import Redactor, Suspicion
 from stocktake.providers.aws.models import open_models
 from stocktake.resource_types.registry import load_type
 from stocktake.resource_types.spec import ResourceType
-from stocktake.store.catalog import STORAGE_VERSION
 
 TYPES = [
     "aws_sagemaker_trainingjob",
@@ -107,16 +105,3 @@ def test_any_document_of_the_model_reads_back_as_botocore_parses_it(
         wanted = it.wanted(answer)
         assert set(wanted) - left_out <= kept
         assert not differences({k: v for k, v in wanted.items() if k in kept}, {k: row[k] for k in kept})
-
-
-def through_a_file(path: Path, table: Any) -> list[dict[str, Any]]:
-    """Write the rows into a database file of the catalog's storage version and read them back."""
-    connection = duckdb.connect(str(path), config={"storage_compatibility_version": STORAGE_VERSION})
-    connection.register("fresh", table)
-    connection.execute("CREATE OR REPLACE TABLE t AS SELECT * FROM fresh").fetchall()
-    connection.execute("CHECKPOINT").fetchall()
-    cursor = connection.execute("SELECT * FROM t ORDER BY _row")
-    names = [column[0] for column in cursor.description]
-    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-    connection.close()
-    return rows

@@ -126,7 +126,15 @@ def _transform(value: ValueType) -> object:
         return [_transform(value.element)]
     if value.kind is Kind.MAP and value.element is not None:
         return f"MAP(VARCHAR, {_map_value(value.element)})"
-    return _READ_AS[value.kind]
+    return _read_as(value)
+
+
+def _read_as(value: ValueType) -> str:
+    return "VARCHAR" if _is_written_time(value) else _READ_AS[value.kind]
+
+
+def _is_written_time(value: ValueType) -> bool:
+    return value.kind is Kind.TIMESTAMP and value.timestamp_format == "iso8601"
 
 
 def _map_value(value: ValueType) -> str:
@@ -134,7 +142,7 @@ def _map_value(value: ValueType) -> str:
         return f"{_map_value(value.element)}[]"
     if value.kind is Kind.MAP and value.element is not None:
         return f"MAP(VARCHAR, {_map_value(value.element)})"
-    return _READ_AS[value.kind]
+    return _read_as(value)
 
 
 def _typed(value: ValueType, sql: str, names: Iterator[str]) -> str:
@@ -142,6 +150,10 @@ def _typed(value: ValueType, sql: str, names: Iterator[str]) -> str:
     match value.kind:
         case Kind.INT32 | Kind.INT64:
             return f"CASE WHEN regexp_full_match({sql}, '-?[0-9]+') THEN TRY_CAST({sql} AS {sql_type(value)}) END"
+        case Kind.TIMESTAMP if _is_written_time(value):
+            # A zone other than UTC would be ignored in silence: such a time goes the exact way, which gives seconds.
+            seconds = _timestamp(f"TRY_CAST({sql} AS DOUBLE)")
+            return f"CASE WHEN ends_with({sql}, 'Z') THEN TRY_CAST({sql} AS TIMESTAMP) ELSE {seconds} END"
         case Kind.TIMESTAMP:
             return _timestamp(sql)
         case Kind.STRUCT if value.fields:
