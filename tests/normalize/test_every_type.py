@@ -53,8 +53,8 @@ class Values:
                 entries = {key: self.value(kind.element) for key in keys}
                 return {k: v[0] for k, v in entries.items()}, {k: v[1] for k, v in entries.items()}
             case Kind.JSON | Kind.STRUCT:
-                held: dict[str, Any] = {"a": [1, {"b": None, "c": choose(STRINGS)}], "d": True}
-                return held, AsJson(held)
+                free: dict[str, Any] = {"a": [1, {"b": None, "c": choose(STRINGS)}], "d": True}
+                return free, AsJson(free)
             case Kind.TIMESTAMP:
                 return self._time(kind)
             case Kind.BOOLEAN:
@@ -64,8 +64,8 @@ class Values:
                 number = choose([0.0, 0.5, -2.25, 1024.0])
                 return number, number
             case other:
-                pool: list[Any] = {Kind.INT32: INTEGERS, Kind.INT64: LONGS, Kind.DOUBLE: DOUBLES}.get(other, STRINGS)
-                plain = choose(pool)
+                pools: dict[Kind, list[Any]] = {Kind.INT32: [*INTEGERS], Kind.INT64: [*LONGS], Kind.DOUBLE: [*DOUBLES]}
+                plain = choose(pools.get(other, STRINGS))
                 return plain, plain
 
     def _time(self, kind: ValueType) -> tuple[Any, Any]:
