@@ -11,7 +11,7 @@ from typing import Any
 import botocore
 import orjson
 
-from stocktake.collect.type_reader import values_at
+from stocktake.collect.paths import values_at
 from stocktake.normalize.normalizer import Normalizer
 from stocktake.normalize.redact import Redactor, Suspicion
 from stocktake.providers.aws.models import open_models
