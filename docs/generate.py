@@ -21,13 +21,17 @@ def render_help(name: str) -> str:
     root.help_option_names = program.context_settings["help_option_names"]
     if name == "stocktake":
         return program.get_help(root)
-    command = program.get_command(root, name.removeprefix("stocktake "))
+    *groups, last = name.removeprefix("stocktake ").split()
+    context, command = root, program.get_command(root, (groups or [last])[0])
+    if groups and isinstance(command, click.Group):
+        context = click.Context(command, info_name=command.name, parent=root)
+        command = command.get_command(context, last)
     if command is None:
         raise SystemExit(f"{PAGE}: there is no command {name!r}")
     context = click.Context(
         command,
         info_name=command.name,
-        parent=root,
+        parent=context,
         terminal_width=_WIDTH,
         max_content_width=_WIDTH,
         help_option_names=root.help_option_names,

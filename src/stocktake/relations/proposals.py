@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stocktake.relations.known_types import known_types
 
@@ -42,6 +42,20 @@ def proposed_types(type_name: str, path: tuple[str, ...]) -> tuple[str, ...]:
     if not above:
         by_key = tuple(one for one in by_key if one != type_name) if type_name not in by_key else ()
     return tuple(dict.fromkeys((*found, *by_key[:_MOST])))
+
+
+def own_names(type_name: str, schema: dict[str, Any]) -> tuple[str, ...]:
+    """Return the columns of a type that name the resource itself: `group_id`, `group_name` of a SecurityGroup."""
+    known = known_types()
+    service = known.services.get(type_name, "")
+    own = next((noun for noun, name in known.of_service.get(service, ()) if name == type_name), "")
+    found = []
+    for column, entry in schema.items():
+        *noun, ending = column.split("_")
+        plain = "".join(noun)
+        if entry == "STRING" and ending in _ENDINGS and (own.startswith(plain) or own.endswith(plain)):
+            found.append(column)
+    return tuple(found)
 
 
 def _is_own(type_name: str, noun: list[str]) -> bool:

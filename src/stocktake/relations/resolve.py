@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import orjson
+
 from stocktake.relations.forms import ARN, ID, NAME, PART, text
+from stocktake.relations.proposals import own_names
 from stocktake.store.catalog import run
 from stocktake.store.type_tables import history_name, quote
 
@@ -22,11 +26,11 @@ _SAME = "v.source_type = p.source_type AND v.path = p.path AND v.value = p.value
 
 def resolve_edges(connection: duckdb.DuckDBPyConnection, new_types: Iterable[str], sweep_id: int) -> None:
     """Look for what the sweep's edges lead to among all that is held, and for older ones among what is new."""
-    rows = run(connection, "SELECT type, name_column FROM resource_types ORDER BY type")
-    held = [(str(name), column) for name, column in rows]
+    rows = run(connection, "SELECT type, name_column, schema_json FROM resource_types ORDER BY type")
+    held = [_Held(str(name), column, own_names(name, orjson.loads(schema))) for name, column, schema in rows]
     fresh = set(new_types)
     _resolve(connection, held, "_sweep = $sweep", sweep_id)
-    _resolve(connection, [one for one in held if one[0] in fresh], "_sweep < $sweep", sweep_id)
+    _resolve(connection, [one for one in held if one.type in fresh], "_sweep < $sweep", sweep_id)
     run(
         connection,
         "DELETE FROM relation_versions WHERE source_type = target_type AND source_id = target_id "
@@ -34,9 +38,16 @@ def resolve_edges(connection: duckdb.DuckDBPyConnection, new_types: Iterable[str
     )
 
 
-def _resolve(
-    connection: duckdb.DuckDBPyConnection, held: list[tuple[str, str | None]], which: str, sweep_id: int
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A type that is held, and where its resources' names are."""
+
+    type: str
+    name_sql: str | None
+    columns: tuple[str, ...]
+
+
+def _resolve(connection: duckdb.DuckDBPyConnection, held: list[_Held], which: str, sweep_id: int) -> None:
     if not held or not _collect_pending(connection, which, sweep_id):
         return
     run(
@@ -45,7 +56,7 @@ def _resolve(
         "account_id VARCHAR, region VARCHAR)",
     )
     for start in range(0, len(held), _TYPES_AT_ONCE):
-        some = " UNION ALL ".join(_held_sql(*one) for one in held[start : start + _TYPES_AT_ONCE])
+        some = " UNION ALL ".join(_held_sql(one) for one in held[start : start + _TYPES_AT_ONCE])
         run(connection, f"INSERT INTO {_FOUND} {_matches_sql(some)}")
     run(
         connection,
@@ -82,11 +93,16 @@ def _collect_pending(connection: duckdb.DuckDBPyConnection, which: str, sweep_id
     return bool(row[0])
 
 
-def _held_sql(type_name: str, name_column: str | None) -> str:
-    name = f"CAST({name_column} AS VARCHAR)" if name_column else "NULL"
+def _held_sql(held: _Held) -> str:
+    """Return the resources of a type, each with everything that it is called."""
+    called = [("id", ""), ("regexp_extract(id, '[^/:]+$')", "")]
+    if held.name_sql:
+        called.append((f"CAST({held.name_sql} AS VARCHAR)", ""))
+    called += [(quote(column), column) for column in held.columns]
+    names = ", ".join(f"{{'name': {name}, 'of': {text(column)}}}" for name, column in called)
     return (
-        f"SELECT DISTINCT {text(type_name)} AS type, _id AS id, account_id, _region AS region, {name} AS name "
-        f"FROM {quote(history_name(type_name))}"
+        f"SELECT DISTINCT {text(held.type)} AS type, _id AS id, account_id, _region AS region, "
+        f"unnest([{names}]) AS called FROM (SELECT *, _id AS id FROM {quote(history_name(held.type))})"
     )
 
 
@@ -102,9 +118,7 @@ def _matches_sql(held: str) -> str:
                 ELSE [key] END) AS looked_for
             FROM {_PENDING}
         ), offered AS (
-            SELECT type, id, account_id, region,
-                unnest(list_distinct([id, name, regexp_extract(id, '[^/:]+$')])) AS called
-            FROM ({held})
+            SELECT type, id, account_id, region, called.name AS called, called.of AS column_name FROM ({held})
         )
         SELECT number, CASE
             WHEN looked_for = id THEN CASE WHEN looked_for = value THEN 0 ELSE 1 END
@@ -115,7 +129,10 @@ def _matches_sql(held: str) -> str:
         WHERE (form = {arn} AND looked_for = id AND looked_for <> key)
             OR (
                 CASE WHEN form IN ({by_id}, {by_name})
-                    THEN list_contains(types, type) OR (form = {by_id} AND len(types) = 0)
+                    THEN form = {by_id} OR list_contains(types, type) OR (
+                        column_name = split_part(path, '.', -1) AND column_name NOT IN ('arn', 'id', 'name')
+                        AND split_part(type, '_', 2) = split_part(source_type, '_', 2)
+                    )
                     ELSE type = w.target_type END
                 AND coalesce(nullif(w.target_account_id, ''), o.account_id) = o.account_id
                 AND (coalesce(nullif(w.target_region, ''), o.region) = o.region OR o.region = {text(GLOBAL)})
