@@ -43,6 +43,11 @@ class Catalog:
         with translating(self.path):
             self.connection.close()
 
+    def checkpoint(self) -> None:
+        """Write what was committed into the file proper, and free the memory that it took."""
+        with translating(self.path):
+            run(self.connection, "CHECKPOINT")
+
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Run the block as one transaction: all of it is kept, or nothing.

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from stocktake.store.catalog import Catalog
     from stocktake.store.ledger import Coverage, Ledger
 
+_SCOPES_A_CHECKPOINT = 12
+
 
 class Keeper:
     """Knows the catalog that a sweep writes, and which types it has tables of."""
@@ -31,6 +33,7 @@ class Keeper:
         self.held = held
         """Types with tables."""
         self._ready: set[str] = set()
+        self._written = 0
 
     def ensure(self, resource_type: ResourceType) -> None:
         """Make or widen a type's tables, once in a sweep."""
@@ -38,6 +41,12 @@ class Keeper:
             ensure_tables(self.catalog, resource_type, self.now())
             self._ready.add(resource_type.name)
             self.held.add(resource_type.name)
+
+    def wrote(self) -> None:
+        """Take note that a scope was written; every now and then, free what its tables hold in memory until then."""
+        self._written += 1
+        if self._written % _SCOPES_A_CHECKPOINT == 0:
+            self.catalog.checkpoint()
 
     def moment(self) -> datetime:
         """Return a time for what is seen now."""
@@ -102,3 +111,4 @@ class ScopeKeeping:
             self._versions.close()
         if self._writer is not None:
             self._writer.close()
+            self._keeper.wrote()

@@ -98,6 +98,7 @@ class ScopeRun:
     _asked: int = field(default=0, init=False)
     _failed_in_a_row: int = field(default=0, init=False)
     _unread: int = field(default=0, init=False)
+    _gone: int = field(default=0, init=False)
     _no_bulk_tags: bool = field(default=False, init=False)
     _bulk_knows_type: bool = field(default=False, init=False)
     _listed_at: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
@@ -115,6 +116,8 @@ class ScopeRun:
         if self._unread and self.coverage.status == "complete":
             self.coverage.status = "partial"
             self.coverage.reason = self.coverage.reason or f"{self._unread} resources could not be read"
+        if self._gone:
+            self.coverage.reason = self.coverage.reason or f"{self._gone} of those listed did not exist when read"
         if self._list_complete and self.coverage.status == "complete" and self.keeping.may_hold:
             await self._in_catalog(self._close_unseen)
         self.coverage.finished_at = self.now()
@@ -288,6 +291,7 @@ class ScopeRun:
 
     async def _not_read(self, one: Candidate, error: GoneError | DataError) -> None:
         if isinstance(error, GoneError):
+            self._gone += 1
             await self._fetched.put(one.id)
             return
         body = error.body if isinstance(error, BrokenAnswerError) else b""
@@ -300,7 +304,7 @@ class ScopeRun:
         if tags is None and self._asks_for_tags:
             try:
                 tags = tag_texts(await self.reader.fetch_tags(one.item, answer, one.listing))
-            except (ScopeError, DataError) as error:
+            except (ScopeError, DataError, GoneError) as error:
                 self._tags_unread(error)
         return Fetched(one, answer.body, answer.server_time, tags, self.reader.arn(one.item, answer, one.listing))
 
@@ -344,7 +348,7 @@ class ScopeRun:
                 found = await self.reader.fetch_tags_of_many(asked)
             else:
                 found = [await self.reader.fetch_tags(one.item, answer, one.listing) for one, answer in missing]
-        except (ScopeError, DataError) as error:
+        except (ScopeError, DataError, GoneError) as error:
             self._tags_unread(error)
             return told
         for (one, _), tags in zip(missing, found, strict=True):
@@ -358,8 +362,8 @@ class ScopeRun:
     def _asks_for_tags(self) -> bool:
         return self.reader.type.tags_call is not None and self.coverage.tags_status in {"complete", "partial"}
 
-    def _tags_unread(self, error: ScopeError | DataError) -> None:
-        """Note that tags stay unknown; the resource is kept."""
+    def _tags_unread(self, error: ScopeError | DataError | GoneError) -> None:
+        """Note that tags stay unknown; the resource is kept, even where the tags' own call does not find it."""
         self.coverage.tags_status = error.status if isinstance(error, ScopeError) else "partial"
         self._explain(error, f"tags could not be read: {error.message}")
 
@@ -407,7 +411,7 @@ class ScopeRun:
         self.coverage.reason = ""
         self._explain(error, error.message)
 
-    def _explain(self, error: Gap | DataError, reason: str) -> None:
+    def _explain(self, error: Gap | DataError | GoneError, reason: str) -> None:
         """Note the first reason; later ones are mostly the same."""
         if not self.coverage.reason:
             self.coverage.reason = reason
