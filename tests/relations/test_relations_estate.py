@@ -132,9 +132,16 @@ def expected_of_jobs(bench: Bench) -> set[tuple[str, str, str]]:
 
 def test_every_edge_of_the_simulated_jobs_and_no_other(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench(200)
-    types = ("aws_iam_role", "aws_ec2_subnet", GROUP, "aws_s3_bucket", "aws_kms_key", "aws_kms_alias")
-    types += ("aws_ecr_repository", "aws_sagemaker_hyperparametertuningjob")
-    bench.sync(types=(JOB, *types))
+    keys = ("aws_kms_key", "aws_kms_alias")
+    others = (
+        "aws_iam_role",
+        SUBNET,
+        GROUP,
+        "aws_s3_bucket",
+        "aws_ecr_repository",
+        "aws_sagemaker_hyperparametertuningjob",
+    )
+    bench.sync(types=(JOB, *keys, *others))
     rows = bench.rows(
         "SELECT source_id, value, CASE target_type WHEN 'aws_s3_bucket' THEN regexp_extract(target_id, '[^:/]+$') "
         f"ELSE target_id END FROM relations WHERE resolved AND source_type = '{JOB}'"

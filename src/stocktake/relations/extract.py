@@ -78,8 +78,15 @@ def _take_ended(connection: duckdb.DuckDBPyConnection, type_name: str, history: 
     run(connection, f"DELETE FROM relation_versions AS r USING {ended} WHERE {same}", parameters)
 
 
-def intervals_sql() -> str:
+def intervals_sql(connection: duckdb.DuckDBPyConnection) -> str:
     """Return the values with adjoining intervals made one."""
+    [(several,)] = run(
+        connection,
+        "SELECT count(*) FROM (SELECT 1 FROM (SELECT DISTINCT source_id, account_id, region, seen_from "
+        f"FROM {VALUES}) GROUP BY source_id, account_id, region HAVING count(*) > 1)",
+    )
+    if not several:
+        return f"SELECT * FROM {VALUES}"
     key = "source_id, account_id, region, path, value"
     return f"""
         SELECT {key}, min(seen_from) AS seen_from,

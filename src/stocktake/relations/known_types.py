@@ -6,7 +6,8 @@ Source: the generated index, so that nothing is derived here.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -30,6 +31,8 @@ class ArnForm:
     weight: int
     """How much of it is literal: the more, the better it says the type."""
     type: str
+    alone: bool = False
+    """No other type of the service has ARNs that begin so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def known_types() -> KnownTypes:
         by_noun={noun: tuple(types) for noun, types in by_noun.items()},
         by_service_noun={noun: tuple(types) for noun, types in by_service_noun.items()},
         by_key={key: tuple(types) for key, types in by_key.items()},
-        arn_forms=tuple(arn_forms),
+        arn_forms=_with_alone(arn_forms),
         services={one.name: one.service for one in stated.types},
         of_service={service: tuple(types) for service, types in of_service.items()},
     )
@@ -93,6 +96,14 @@ def _other_names(prefixes: dict[str, tuple[str, ...]]) -> dict[str, set[str]]:
         for service in services[:1]:
             found.setdefault(service, {plain_name(service)}).add(prefix)
     return found
+
+
+def _with_alone(forms: list[ArnForm]) -> tuple[ArnForm, ...]:
+    heads = Counter((form.service, form.head) for form in forms)
+    bare = {form.service for form in forms if not form.head}
+    return tuple(
+        replace(form, alone=heads[form.service, form.head] == 1 and form.service not in bare) for form in forms
+    )
 
 
 def _arn_forms(name: str, noun: str, entry: dict[str, Any], index: dict[str, Any]) -> list[ArnForm]:

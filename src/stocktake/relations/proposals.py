@@ -15,6 +15,8 @@ _NEVER = frozenset({"state", "status", "type"})
 """Last words of fields that hold one of the provider's own words, not a name that somebody gave."""
 _MOST = 8
 """A noun that more types share says nothing of other services' (job, application, policy)."""
+_MOST_OF_AN_END = 2
+"""Likewise, for what is only the end of a field's words (`rule_configuration_name`)."""
 
 
 def edge_word(path: tuple[str, ...]) -> str:
@@ -32,6 +34,9 @@ def proposed_types(type_name: str, path: tuple[str, ...]) -> tuple[str, ...]:
     found: tuple[str, ...] = ()
     if above and (not noun or _is_end_of(noun, above[0])):
         found = _of_noun(type_name, above[0])
+        if not noun and path[-1] == "name":
+            # Many structures have a name of their own: only one whose whole noun is a type's names that.
+            found = tuple(one for one in found if _noun_fits(one, above[0]))
     if not found and noun:
         if not above and _is_own(type_name, noun):
             return ()
@@ -65,6 +70,14 @@ def _is_own(type_name: str, noun: list[str]) -> bool:
     return own.get(type_name, "").endswith("".join(noun))
 
 
+def _noun_fits(type_name: str, words: list[str]) -> bool:
+    known = known_types()
+    return any(
+        type_name in (*known.by_noun.get(noun, ()), *known.by_service_noun.get(noun, ()))
+        for noun in _singulars("".join(words[:-1]), words[-1])
+    )
+
+
 def _of_noun(type_name: str, words: list[str]) -> tuple[str, ...]:
     """Return the types of the longest end of these words that is a noun."""
     known = known_types()
@@ -74,9 +87,10 @@ def _of_noun(type_name: str, words: list[str]) -> tuple[str, ...]:
             exact = known.by_service_noun.get(noun, ())
             shared = known.by_noun.get(noun, ())
             own = tuple(one for one in shared if known.services[one] == service)
-            others = shared if len(shared) <= _MOST or known.services[shared[0]] == "ec2" else ()
+            many = _MOST if start == 0 else _MOST_OF_AN_END
+            others = shared if len(shared) <= many or known.services[shared[0]] == "ec2" else ()
             found = tuple(dict.fromkeys((*exact, *own, *others)))[:_MOST]
-            longer = _longer(service, noun, type_name) if start or not others else ()
+            longer = () if others and start == 0 else _longer(service, noun, type_name)
             if found or longer:
                 return tuple(dict.fromkeys((*found, *longer)))
     return ()
