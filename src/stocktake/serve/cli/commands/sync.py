@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections import Counter
 from typing import IO, TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from stocktake.serve.cli.options import catalog_option, complete_type, debug_opt
 from stocktake.serve.cli.readable import count
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from stocktake.serve.cli.invocation import Invocation
@@ -28,7 +30,7 @@ _KEPT = "what was committed before stays in the catalog; the same command goes o
     multiple=True,
     metavar="TYPE",
     shell_complete=complete_type,
-    help="A type to sync; repeat for more. Default: all held.",
+    help="A type, a service (ec2) or a pattern (aws_ec2_*); repeat for more. Default: all types.",
 )
 @click.option(
     "--region", "regions", multiple=True, metavar="REGION", help="A region; repeat for more. Default: your own."
@@ -70,9 +72,10 @@ def command(
 ) -> int:
     """Read the cloud and bring the catalog up to date.
 
-    Lists and reads each type by its derived plan, with the credentials that the AWS CLI would use. What is unchanged
-    costs no call where the list can tell. A scope (account, region, type) that cannot be read is a gap: the run goes
-    on, keeps what was known of it, and exits with code 3.
+    Without --type, every type that the models know is read. Lists and reads each type by its derived plan, with the
+    credentials that the AWS CLI would use. What is unchanged costs no call where the list can tell. A scope
+    (account, region, type) that cannot be read is a gap: the run goes on, keeps what was known of it, and exits
+    with code 3.
     """
     # Imported here: botocore, pyarrow and the database's driver take 450 ms, which --help need not wait for.
     from stocktake.serve.cli.progress import LineProgress, LiveProgress
@@ -121,17 +124,20 @@ def print_report(report: SyncReport, stream: IO[str], *, on_terminal: bool) -> N
     from stocktake.sync.request import is_whole
 
     console = make_console(stream, on_terminal=on_terminal)
+    is_long = len(report.scopes) > _SCOPES_SHOWN
+    shown = [scope for scope in report.scopes if scope.listed or scope.deleted] if is_long else report.scopes
     table = make_table()
     for header in ("type", "account", "region", "status", *_COUNTS):
         table.add_column(header, justify="right" if header in _COUNTS else "left")
-    for scope in report.scopes:
+    for scope in shown:
         numbers = [f"{getattr(scope, name):,}" for name in _COUNTS]
         style = None if is_whole(scope) else "yellow"
         table.add_row(scope.type, scope.account_id, scope.region, scope.status, *numbers, style=style)
     console.print(table)
-    for scope in report.scopes:
-        for line in _remarks(scope):
-            console.print(line, soft_wrap=True)
+    for line in _grouped(report.scopes) if is_long else [line for scope in report.scopes for line in _remarks(scope)]:
+        console.print(line, soft_wrap=True)
+    if is_long:
+        console.print(_statuses(report.scopes), soft_wrap=True)
     console.print(
         f"sweep {report.sweep_id}: {report.status}, {count(report.calls, 'call')} in {report.seconds:.1f} s",
         style="bold",
@@ -139,7 +145,38 @@ def print_report(report: SyncReport, stream: IO[str], *, on_terminal: bool) -> N
     )
 
 
+_SCOPES_SHOWN = 50
+"""Of more, those without resources are only counted, and gaps of the same cause are told together."""
+_NAMES_SHOWN = 5
 _COUNTS = ("listed", "read", "new", "changed", "deleted", "unchanged", "aside", "calls")
+
+
+def _statuses(scopes: list[Coverage]) -> str:
+    counted = Counter(scope.status for scope in scopes)
+    empty = sum(scope.status == "complete" and not scope.listed for scope in scopes)
+    told = ", ".join(f"{number:,} {status}" for status, number in counted.most_common())
+    return f"{count(len(scopes), 'scope')}: {told}; {empty:,} of the complete ones are empty and not shown"
+
+
+def _grouped(scopes: list[Coverage]) -> Iterator[str]:
+    """Yield what `_remarks` would say, the same of many scopes only once."""
+    groups: dict[tuple[str, str, str], list[Coverage]] = {}
+    for scope in scopes:
+        if scope.status != "complete" or scope.missing_permission:
+            # The operation's name differs from scope to scope, and the cause does not.
+            _, separator, cause = scope.reason.partition(": ")
+            groups.setdefault((scope.status, cause if separator else scope.reason, scope.hint), []).append(scope)
+        elif scope.reason or scope.drift or scope.aside or scope.tags_status not in {"complete", "none"}:
+            yield from _remarks(scope)
+    for (status, cause, hint), alike in sorted(groups.items(), key=lambda one: -len(one[1])):
+        names = ", ".join(scope.type for scope in alike[:_NAMES_SHOWN])
+        more = f" and {len(alike) - _NAMES_SHOWN:,} more" if len(alike) > _NAMES_SHOWN else ""
+        yield f"gap: {count(len(alike), 'scope')} {status}: {cause or 'no reason given'}: {names}{more}"
+        missing = sorted({scope.missing_permission for scope in alike if scope.missing_permission})
+        if missing:
+            yield f"  missing permission: {', '.join(missing)}"
+        elif hint:
+            yield f"  next: {hint}"
 
 
 def _remarks(scope: Coverage) -> list[str]:
