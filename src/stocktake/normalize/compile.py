@@ -35,6 +35,7 @@ _READ_AS = {
     Kind.JSON: "JSON",
 }
 _JSON = ValueType(Kind.JSON)
+_FLAT = 16
 _AS_READ = {Kind.STRING, Kind.BOOLEAN, Kind.FLOAT, Kind.DOUBLE}
 
 
@@ -45,13 +46,13 @@ class CompiledType:
     transform: str
     """The structure given to `json_transform`, as JSON text."""
     columns: tuple[tuple[str, str], ...]
-    """Column name and its expression over `j`, the transformed document."""
+    """Column name and its expression over `_j`, the transformed document."""
     stored: tuple[tuple[str, str], ...]
     """Column name and its expression over the columns before, as the catalog stores it."""
     census: str
     """The number of members that came through, row by row, over the columns; costly to plan: used where sums differ."""
     document: str
-    """Expression over `doc`, the whole answer, that gives the resource's JSON."""
+    """Expression over `_doc`, the whole answer, that gives the resource's JSON."""
 
 
 def compile_type(resource_type: ResourceType) -> CompiledType:
@@ -61,14 +62,14 @@ def compile_type(resource_type: ResourceType) -> CompiledType:
     transform = {_member(f): _transform(f.type) for f in fields}
     transform.update(dict.fromkeys(resource_type.omitted, "JSON"))
     counted = [_present(f.type, _quote(f.name), names) for f in fields]
-    counted += [_present(_JSON, f"j.{_quote(name)}", names) for name in resource_type.omitted]
+    counted += [_present(_JSON, f"_j.{_quote(name)}", names) for name in resource_type.omitted]
     path = resource_type.describe_call.result_path if resource_type.describe_call else ()
     return CompiledType(
         transform=orjson.dumps(transform).decode(),
-        columns=tuple((f.name, _typed(f.type, f"j.{_quote(_member(f))}", names)) for f in fields),
+        columns=tuple((f.name, _typed(f.type, f"_j.{_quote(_member(f))}", names)) for f in fields),
         stored=tuple((f.name, _stored(f)) for f in fields),
-        census=" + ".join(counted) or "0",
-        document=f"json_extract(doc, {literal(_json_path(path))})" if path else "doc",
+        census=_sum(counted),
+        document=f"json_extract(_doc, {literal(_json_path(path))})" if path else "_doc",
     )
 
 
@@ -78,11 +79,11 @@ def provider_fields(resource_type: ResourceType) -> tuple[Field, ...]:
 
 
 def inline_tags_sql(resource_type: ResourceType) -> str:
-    """Return the expression over `resource` for tags inside the document, as sorted `key:value`; '' where none are."""
+    """Return the expression over `_resource` for tags inside the document, as sorted `key:value`; '' where none are."""
     tags = resource_type.inline_tags
     if tags is None:
         return ""
-    found = f"json_extract(resource, {literal(_json_path(tags.path))})"
+    found = f"json_extract(_resource, {literal(_json_path(tags.path))})"
     if not tags.key_member:
         entries = f"map_entries(json_transform({found}, '\"MAP(VARCHAR, VARCHAR)\"'))"
         key, value = "t.key", "t.value"
@@ -199,6 +200,14 @@ def _timestamp(sql: str) -> str:
     return f"CASE WHEN {sayable} THEN make_timestamp({whole} * 1000000 + {rest}) END"
 
 
+def _sum(parts: list[str]) -> str:
+    """Return a sum whose nesting grows with the logarithm of its length: parsers bound the depth of expressions."""
+    if len(parts) <= _FLAT:
+        return f"({' + '.join(parts)})" if parts else "0"
+    half = len(parts) // 2
+    return f"({_sum(parts[:half])} + {_sum(parts[half:])})"
+
+
 def _present(value: ValueType, sql: str, names: Iterator[str]) -> str:
     """Return the number of members that a member stands for: itself, if it has a value, and those below it."""
     below = _members_below(value, sql, names)
@@ -212,7 +221,7 @@ def _members_below(value: ValueType, sql: str, names: Iterator[str]) -> str:
     """
     match value.kind:
         case Kind.STRUCT if value.fields:
-            return " + ".join(_present(f.type, f"{sql}.{_quote(f.name)}", names) for f in value.fields)
+            return _sum([_present(f.type, f"{sql}.{_quote(f.name)}", names) for f in value.fields])
         case Kind.JSON | Kind.STRUCT:
             return f"coalesce(CAST({raw_census(f'CAST({sql} AS VARCHAR)')} AS INTEGER), 0)"
         case Kind.LIST if value.element is not None:

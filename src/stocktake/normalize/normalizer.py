@@ -186,24 +186,24 @@ class Normalizer:
         tags = inline_tags_sql(self._type)
         tags_column = f", {tags} AS {INLINE_TAGS}" if tags else ""
         kept = f"{stored}, {ROW}{f', {INLINE_TAGS}' if tags else ''}"
-        whole = "starts_with(ltrim(raw, E' \\t\\r\\n'), '{')"
+        whole = "starts_with(ltrim(_raw, E' \\t\\r\\n'), '{')"
         if by_row:
-            told = f", {compiled.census} AS members"
-            shown = f"coalesce({whole} AND members = {raw_census('raw')}, false) AS {_WHOLE}"
+            told = f", {compiled.census} AS _counted"
+            shown = f"coalesce({whole} AND _counted = {raw_census('_raw')}, false) AS {_WHOLE}"
         else:
             told = ""
-            left_out = [f'CAST(j."{member}" AS VARCHAR) AS "{name}"' for member, name in self._omitted()]
-            countable = f"{whole} AND NOT {is_odd('raw')}"
-            shown = ", ".join([*left_out, f"CASE WHEN {countable} THEN {raw_census('raw')} END AS {_MEMBERS}"])
+            left_out = [f'CAST(_j."{member}" AS VARCHAR) AS "{name}"' for member, name in self._omitted()]
+            countable = f"{whole} AND NOT {is_odd('_raw')}"
+            shown = ", ".join([*left_out, f"CASE WHEN {countable} THEN {raw_census('_raw')} END AS {_MEMBERS}"])
         return f"""
             WITH parsed AS (
-                SELECT {ROW}, TRY_CAST(t AS JSON) AS doc FROM batch
+                SELECT {ROW}, TRY_CAST(t AS JSON) AS _doc FROM batch
             ), found AS (
-                SELECT {ROW}, {compiled.document} AS resource FROM parsed
+                SELECT {ROW}, {compiled.document} AS _resource FROM parsed
             ), read AS (
-                SELECT {ROW}, resource, json_transform(resource, $${compiled.transform}$$) AS j FROM found
+                SELECT {ROW}, _resource, json_transform(_resource, $${compiled.transform}$$) AS _j FROM found
             ), typed AS (
-                SELECT {columns}, {ROW}{tags_column}, CAST(resource AS VARCHAR) AS raw, j FROM read
+                SELECT {columns}, {ROW}{tags_column}, CAST(_resource AS VARCHAR) AS _raw, _j FROM read
             ), counted AS (
                 SELECT *{told} FROM typed
             )
