@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+
 import duckdb
 import pytest
 
-from stocktake.relations.fields import text_fields
+from stocktake.providers.aws.models import open_models
+from stocktake.relations.fields import text_columns
 from stocktake.relations.forms import form_sql, group_sql, type_sql, value_forms
 from stocktake.relations.known_types import known_types
 from stocktake.relations.proposals import edge_word, own_names, proposed_types
+from stocktake.resource_types.export import render_ddl
+from stocktake.resource_types.registry import list_types, load_type
+from stocktake.store.type_tables import _schema_json
 
 JOB = "aws_sagemaker_trainingjob"
 
@@ -102,23 +108,46 @@ def test_fields_at_any_depth_are_read_from_typed_rows() -> None:
         "plain": "STRING",
         "number": "INT32",
         "many": "UNORDERED_LIST_STRING",
-        "nested": ["STRUCT", {"deep": ["UNORDERED_LIST_STRUCT", {"ids": "UNORDERED_LIST_STRING"}]}],
+        "nested": ["STRUCT", {"deep": ["UNORDERED_LIST_STRUCT", {"ids": "UNORDERED_LIST_STRING", "name": "STRING"}]}],
         "map": "MAP_STRING_STRING",
         "tags": "UNORDERED_LIST_STRING",
     }
-    fields = {field.path: field.values_sql for field in text_fields(JOB, schema)}
-    assert set(fields) == {"plain", "many", "nested.deep.ids", "map"}
+    columns = list(text_columns(JOB, schema))
+    paths = {field.number: field.path for column in columns for field in column.fields}
+    assert list(paths) == [1, 2, 3, 4, 5]
     connection = duckdb.connect()
     connection.execute(
         "CREATE TABLE t AS SELECT 'a' AS plain, 1 AS number, ['b', NULL] AS many, "
-        "{'deep': [{'ids': ['c', 'd']}, {'ids': NULL}, NULL, {'ids': ['e']}]} AS nested, MAP {'k': 'f'} AS map "
+        "{'deep': [{'ids': ['c', 'd'], 'name': 'g'}, {'ids': NULL, 'name': NULL}, NULL, {'ids': ['e'], 'name': NULL}]} "
+        "AS nested, MAP {'k': 'f'} AS map "
         "UNION ALL SELECT NULL, NULL, NULL, NULL, NULL"
     )
-    read = {
-        path: [row[0] for row in connection.execute(f"SELECT unnest({sql}) FROM t ORDER BY ALL").fetchall() if row[0]]
-        for path, sql in fields.items()
+    read: dict[str, list[str]] = {}
+    for column in columns:
+        for (said,) in connection.execute(f"SELECT unnest({column.said_sql}) AS said FROM t").fetchall():
+            if said["v"] is not None:
+                read.setdefault(paths[said["n"]], []).append(said["v"])
+    assert {path: sorted(values) for path, values in read.items()} == {
+        "plain": ["a"],
+        "many": ["b"],
+        "nested.deep.ids": ["c", "d", "e"],
+        "nested.deep.name": ["g"],
+        "map": ["f"],
     }
-    assert read == {"plain": ["a"], "many": ["b"], "nested.deep.ids": ["c", "d", "e"], "map": ["f"]}
+
+
+@pytest.mark.parametrize("service", ["wafv2", "lexv2-models", "ecs", "sagemaker", "batch", "quicksight"])
+def test_the_fields_of_any_derived_type_can_be_read(service: str) -> None:
+    models = open_models()
+    connection = duckdb.connect()
+    names = [one.name for one in list_types(models) if one.service == service]
+    for name in names[:12]:
+        kind = load_type(name, models)
+        connection.execute(render_ddl(kind))
+        columns = list(text_columns(name, json.loads(_schema_json(kind))))
+        read = ", ".join(column.said_sql for column in columns)
+        assert connection.execute(f"SELECT {read} FROM {name}").fetchall() == []
+    assert names
 
 
 def test_the_word_of_an_edge_says_what_it_is() -> None:

@@ -13,18 +13,16 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from stocktake.relations.fields import TextField
+    from stocktake.relations.fields import Column
 
 VALUES = "relation_values"
 """Temporary: source_id, account_id, region, seen_from, seen_to, path, value."""
 _LONGEST = 2048
 _LONGEST_NAME = 256
-_FIELDS_AT_ONCE = 100
+_COLUMNS_AT_ONCE = 100
 
 
-def extract_values(
-    connection: duckdb.DuckDBPyConnection, type_name: str, fields: Sequence[TextField], done: int
-) -> None:
+def extract_values(connection: duckdb.DuckDBPyConnection, type_name: str, columns: Sequence[Column], done: int) -> None:
     """Collect what versions later than sweep `done` say, and what edges that end or go on by them say."""
     history = quote(history_name(type_name))
     run(
@@ -32,20 +30,23 @@ def extract_values(
         f"CREATE OR REPLACE TEMP TABLE {VALUES} (source_id VARCHAR, account_id VARCHAR, region VARCHAR, "
         "seen_from TIMESTAMP, seen_to TIMESTAMP, path VARCHAR, value VARCHAR)",
     )
-    for start in range(0, len(fields), _FIELDS_AT_ONCE):
-        statement = _said_sql(history, fields[start : start + _FIELDS_AT_ONCE])
+    for start in range(0, len(columns), _COLUMNS_AT_ONCE):
+        statement = _said_sql(history, columns[start : start + _COLUMNS_AT_ONCE])
         run(connection, f"INSERT INTO {VALUES} {statement}", {"done": done})
     _take_ended(connection, type_name, history, done)
 
 
-def _said_sql(history: str, fields: Sequence[TextField]) -> str:
+def _said_sql(history: str, columns: Sequence[Column]) -> str:
     """Return the values of all fields in one reading of the table, one row each."""
-    lists = (f"list_transform({f.values_sql}, lambda v: {{'n': {n}, 'v': v}})" for n, f in enumerate(fields, start=1))
+    fields = [field for column in columns for field in column.fields]
+    lists = (column.said_sql for column in columns)
     paths = ", ".join(text(field.path) for field in fields)
-    named = ", ".join(str(n) for n, field in enumerate(fields, start=1) if field.types) or "0"
+    first = fields[0].number
+    named = ", ".join(str(field.number) for field in fields if field.types) or "0"
     # One value may stand in several places of one field.
     return f"""
-        SELECT DISTINCT source_id, account_id, region, seen_from, seen_to, [{paths}][said.n] AS path, said.v AS value
+        SELECT DISTINCT source_id, account_id, region, seen_from, seen_to, [{paths}][said.n - {first - 1}] AS path,
+            said.v AS value
         FROM (
             SELECT _id AS source_id, account_id, _region AS region, _from AS seen_from, _to AS seen_to,
                 unnest(flatten([{", ".join(lists)}])) AS said

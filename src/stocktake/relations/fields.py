@@ -1,8 +1,8 @@
-"""The fields of a type that may refer to something, as SQL over its table of versions."""
+"""The fields of a type that may refer to something, and SQL that reads them all from a row at once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from stocktake.relations.proposals import proposed_types
@@ -17,43 +17,97 @@ Schema = dict[str, Any]
 _LIST = "UNORDERED_LIST_"
 _MAP = "MAP_STRING_"
 _TEXT = "STRING"
+_CATALOG_OWN = frozenset({"account_id", "tags"})
 
 
 @dataclass(frozen=True, slots=True)
 class TextField:
     """A field that holds text, at any depth."""
 
+    number: int
     path: str
     """Dotted, without marks for lists."""
-    values_sql: str
-    """All its values in one row, as a list of texts."""
     types: tuple[str, ...]
     """What its name proposes."""
 
 
-def text_fields(type_name: str, schema: Schema) -> Iterator[TextField]:
-    """Yield every field of a type that holds text, but for what belongs to the catalog."""
+@dataclass(slots=True)
+class Column:
+    """A column, and the fields in it that hold text."""
+
+    fields: list[TextField] = field(default_factory=list)
+    said_sql: str = ""
+    """What they say in one row, as a list of structures: `n`, the number of the field, and `v`, a value."""
+
+
+def text_columns(type_name: str, schema: Schema) -> Iterator[Column]:
+    """Yield every column of a type that holds text, but for what belongs to the catalog."""
+    first = 1
     for name, entry in schema.items():
-        if name not in {"account_id", "tags"}:
-            yield from _of_entry(type_name, (name,), entry, quote(name))
+        if name in _CATALOG_OWN:
+            continue
+        builder = _Builder(type_name, first)
+        parts = builder.parts((name,), entry, quote(name))
+        if builder.fields:
+            first += len(builder.fields)
+            yield Column(builder.fields, _joined(parts))
 
 
-def _of_entry(type_name: str, path: tuple[str, ...], entry: Any, value: str) -> Iterator[TextField]:  # noqa: ANN401 - JSON
-    page_type, members = entry if isinstance(entry, list) else (entry, None)
-    depth = 0
-    while page_type.startswith(_LIST):
-        page_type, depth = page_type.removeprefix(_LIST), depth + 1
-    flat = value if depth else f"[{value}]"
-    for _ in range(depth - 1):
-        flat = f"flatten({flat})"
-    if members is not None:
-        # One level at a time: an element's own lists are flattened into one.
-        variable = f"x{len(path)}"
-        for name, inner in members.items():
-            for below in _of_entry(type_name, (*path, name), inner, f"{variable}.{quote(name)}"):
-                inside = f"flatten(list_transform({flat}, lambda {variable}: {below.values_sql}))"
-                yield TextField(below.path, inside, below.types)
-    elif page_type == _TEXT:
-        yield TextField(".".join(path), flat, proposed_types(type_name, path))
-    elif page_type == _MAP + _TEXT:
-        yield TextField(".".join(path), f"flatten(list_transform({flat}, lambda m: map_values(m)))", ())
+class _Builder:
+    """Builds an expression that goes through each list only once, however many fields its elements have."""
+
+    def __init__(self, type_name: str, first: int) -> None:
+        self.fields: list[TextField] = []
+        self._type_name = type_name
+        self._first = first
+
+    def parts(self, path: tuple[str, ...], entry: Any, value: str) -> list[str]:  # noqa: ANN401 - JSON
+        """Return lists of what the fields at and below a path say."""
+        page_type, members = entry if isinstance(entry, list) else (entry, None)
+        depth = 0
+        while page_type.startswith(_LIST):
+            page_type, depth = page_type.removeprefix(_LIST), depth + 1
+        for _ in range(depth - 1):
+            value = f"flatten({value})"
+        if members is not None:
+            return self._of_members(path, members, value, is_list=depth > 0)
+        if page_type == _TEXT:
+            number = self._add(path, proposed_types(self._type_name, path))
+            return [_listed(number, value) if depth else f"[{_said(number, value)}]"]
+        if page_type == _MAP + _TEXT:
+            values = f"flatten(list_transform({value}, lambda m: map_values(m)))" if depth else f"map_values({value})"
+            return [_listed(self._add(path, ()), values)]
+        return []
+
+    def _of_members(self, path: tuple[str, ...], members: Schema, value: str, *, is_list: bool) -> list[str]:
+        variable = f"x{len(path)}" if is_list else value
+        parts = [
+            part
+            for name, entry in members.items()
+            for part in self.parts((*path, name), entry, f"{variable}.{quote(name)}")
+        ]
+        if not is_list or not parts:
+            return parts
+        return [f"flatten(list_transform({value}, lambda {variable}: {_joined(parts)}))"]
+
+    def _add(self, path: tuple[str, ...], types: tuple[str, ...]) -> int:
+        number = self._first + len(self.fields)
+        self.fields.append(TextField(number, ".".join(path), types))
+        return number
+
+
+def _said(number: int, value: str) -> str:
+    return f"{{'n': {number}, 'v': {value}}}"
+
+
+def _listed(number: int, values: str) -> str:
+    return f"list_transform({values}, lambda v: {_said(number, 'v')})"
+
+
+def _joined(parts: list[str]) -> str:
+    """Return one list of several; single values need no list of their own."""
+    single = ", ".join(part[1:-1] for part in parts if part.startswith("[{"))
+    lists = [part for part in parts if not part.startswith("[{")]
+    if single:
+        lists.insert(0, f"[{single}]")
+    return lists[0] if len(lists) == 1 else f"flatten([{', '.join(lists)}])"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from stocktake.relations.extract import extract_values, intervals_sql
-from stocktake.relations.fields import text_fields
+from stocktake.relations.fields import text_columns
 from stocktake.relations.forms import ARN, ID, NAME, PART, form_sql, group_sql, type_sql
 from stocktake.relations.known_types import known_types
 from stocktake.relations.proposals import edge_word
@@ -61,12 +61,12 @@ def update_relations(catalog: Catalog, sweep_id: int) -> int:
     connection = catalog.connection
     changed: list[str] = []
     for type_name, schema_json, done in _stale_types(connection):
-        fields = list(text_fields(type_name, orjson.loads(schema_json)))
+        columns = list(text_columns(type_name, orjson.loads(schema_json)))
         with catalog.transaction():
             if done == _NONE_YET:
                 run(connection, "DELETE FROM relation_versions WHERE source_type = ?", [type_name])
-            extract_values(connection, type_name, fields, done)
-            _remember_fields(connection, type_name, fields)
+            extract_values(connection, type_name, columns, done)
+            _remember_fields(connection, type_name, [field for one in columns for field in one.fields])
             _insert_edges(connection, type_name, sweep_id)
             run(connection, "DELETE FROM relation_state WHERE type = ?", [type_name])
             run(connection, "INSERT INTO relation_state VALUES (?, ?, ?)", [type_name, sweep_id, RULES])
