@@ -19,12 +19,23 @@ if TYPE_CHECKING:
 
 MODELS = open_models()
 STATED = overrides.stated()
-TABLES = {"iam_prefix", "iam_action", "list_arguments", "describe_arguments", "parent", "compound", "loop", "data"}
+TABLES = {
+    "iam_prefix",
+    "iam_action",
+    "list_arguments",
+    "describe_arguments",
+    "parent",
+    "compound",
+    "loop",
+    "required",
+    "data",
+}
 CACHED = [
     overrides.iam_prefixes,
     overrides.iam_actions,
     overrides.compounds,
     overrides.arguments_of,
+    overrides.members_of,
     overrides.stated_parents,
     overrides.data_types,
 ]

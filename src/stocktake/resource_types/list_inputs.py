@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from stocktake.resource_types.members import plain
-from stocktake.resource_types.overrides import list_arguments, stated_loops
+from stocktake.resource_types.overrides import list_arguments, stated_inputs, stated_loops
 from stocktake.resource_types.shapes import input_shape, members, required, type_of
 
 if TYPE_CHECKING:
@@ -26,9 +26,12 @@ _UNLESS_ANOTHER = re.compile(r"must be included in your request if an? ", re.IGN
 _ONE_BY_DEFAULT = re.compile(r"the default ([a-z ]+) is (?:assumed|used)", re.IGNORECASE)
 """Without this input, the list is only of one parent's: the list by parent is the whole."""
 _CALLER_BY_DEFAULT = re.compile(
-    r"if (?:the )?(\w+)(?: field| parameter)? is not specified, [^.]*implicitly", re.IGNORECASE
+    r"if (?:(?:the )?(\w+)(?: field| parameter)? is not specified|you do not specify an? ([a-z ]+)), [^.]*implicitly",
+    re.IGNORECASE,
 )
 """The same, said of the operation: without it, the list is of what belongs to the caller."""
+_CALLERS_OWN = re.compile("is determined implicitly|whose credentials are used to call", re.IGNORECASE)
+"""The same, said of the input."""
 _ACCOUNT = frozenset({"accountid", "awsaccountid"})
 _PAGING = re.compile("token|marker|maxresults|maxrecords|maxitems|limit|pagesize|sort|order|filter")
 _LIMITS = frozenset({"maxresults", "maxrecords", "maxitems", "limit", "pagesize"})
@@ -118,11 +121,17 @@ def _choices(model: ServiceModel, request: str | None, needed: tuple[str, ...]) 
 
 
 def _hidden(model: ServiceModel, operation: str) -> Iterator[str]:
-    by_caller = {found.lower() for found in _CALLER_BY_DEFAULT.findall(_text(model.operations[operation]))}
+    said = _CALLER_BY_DEFAULT.findall(_text(model.operations[operation]))
+    by_caller = {(name or words).lower().replace(" ", "") for name, words in said}
+    stated = stated_inputs(model.name, operation)
     for name, member in members(model, input_shape(model, operation)).items():
         if type_of(model, member["shape"]) != "string":
             continue
-        defaults = [plain(one).replace(" ", "") for one in _ONE_BY_DEFAULT.findall(_text(member))]
+        text = _text(member)
+        if name in stated or _CALLERS_OWN.search(text):
+            yield name
+            continue
+        defaults = [plain(one).replace(" ", "") for one in _ONE_BY_DEFAULT.findall(text)]
         if (
             name.lower() in by_caller
             or _UNLESS_ANOTHER.search(_text(member))

@@ -63,6 +63,8 @@ class _Parser(HTMLParser):
         """Where parts go: the root, or the innermost list item or definition."""
         self._blocks: list[Bullets | Definitions] = []
         self._text: list[str] = []
+        self._in_term = False
+        """Between a term's beginning and what follows it: its end, or in broken text whatever comes."""
         self._marks: list[tuple[int, str]] = []
         """Open inline elements: where their text begins, and what closes them (a link's address, or '')."""
 
@@ -119,7 +121,14 @@ class _Parser(HTMLParser):
 
     def _open_block(self, block: Bullets | Definitions) -> None:
         self._flush()
-        self._containers[-1].append(block)
+        container = self._containers[-1]
+        outer = self._blocks[-1] if self._blocks else None
+        if outer is not None and container and container[-1] is outer:
+            # A list in none of another's items stands alone; the other is over, or never began.
+            self._blocks.pop()
+            if not (outer.items if isinstance(outer, Bullets) else outer.entries):
+                container.pop()
+        container.append(block)
         self._blocks.append(block)
 
     def _open_item(self) -> None:
@@ -142,14 +151,13 @@ class _Parser(HTMLParser):
         self._leave_item()
         if tag == "dt" or not block.entries:
             block.entries.append(Definition())
+        self._in_term = tag == "dt"
         if tag == "dd":
             self._containers.append(block.entries[-1].parts)
 
     def _close_term(self) -> None:
-        block = self._blocks[-1] if self._blocks else None
-        if isinstance(block, Definitions) and block.entries:
-            block.entries[-1].term = _inline("".join(self._text))
-            self._reset()
+        if self._in_term:
+            self._flush()
 
     def _close_block(self) -> None:
         if self._blocks:
@@ -164,12 +172,25 @@ class _Parser(HTMLParser):
 
     def _flush(self) -> None:
         text = _inline("".join(self._text))
-        if text:
-            container = self._containers[-1]
-            # Text in a list before its first item stands before the list.
-            is_before = bool(self._blocks and container) and container[-1] is self._blocks[-1]
-            container.insert(len(container) - is_before, text)
+        block = self._blocks[-1] if self._blocks else None
+        if self._in_term and isinstance(block, Definitions):
+            block.entries[-1].term = text
+        elif text:
+            self._place(text, block)
+        self._in_term = False
         self._reset()
+
+    def _place(self, text: str, block: Bullets | Definitions | None) -> None:
+        """Put text where it stands: in a list but in none of its items, it belongs to what comes before it."""
+        container = self._containers[-1]
+        if block is None or not container or container[-1] is not block:
+            container.append(text)
+        elif isinstance(block, Bullets) and block.items:
+            block.items[-1].append(text)
+        elif isinstance(block, Definitions) and block.entries:
+            block.entries[-1].parts.append(text)
+        else:
+            container.insert(len(container) - 1, text)
 
     def _reset(self) -> None:
         self._text = []

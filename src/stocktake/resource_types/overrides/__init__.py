@@ -52,12 +52,18 @@ def data_types() -> frozenset[str]:
 
 def stated_loops(service: str, operation: str) -> tuple[str, ...]:
     """Return members of a list operation that must be given every value, though they are optional."""
-    return tuple(
-        member
-        for entry in stated().get("loop", ())
-        if entry["operation"] == f"{service}:{operation}"
-        for member in entry["members"]
-    )
+    return members_of("loop").get(f"{service}:{operation}", ())
+
+
+def stated_inputs(service: str, operation: str) -> tuple[str, ...]:
+    """Return members of a list operation that must be given, though they are optional."""
+    return members_of("required").get(f"{service}:{operation}", ())
+
+
+@cache
+def members_of(table: str) -> dict[str, tuple[str, ...]]:
+    """Return what a table of members says, by `service:Operation`."""
+    return {entry["operation"]: tuple(entry["members"]) for entry in stated().get(table, ())}
 
 
 def describe_arguments(service: str, operation: str) -> dict[str, Any]:
