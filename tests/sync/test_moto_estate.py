@@ -6,7 +6,7 @@ import base64
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +40,14 @@ class Estate:
     catalog: Path
     first: SyncReport
     second: SyncReport
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
-        return boto3.client(service, endpoint_url=self.url, config=_PATIENT)
+        # Types come service by service, and making a client costs more than asking it.
+        if service not in self._clients:
+            self._clients.clear()
+            self._clients[service] = boto3.client(service, endpoint_url=self.url, config=_PATIENT)
+        return self._clients[service]
 
     def rows(self, type_name: str) -> list[dict[str, Any]]:
         with open_catalog(self.catalog, read_only=True) as catalog:

@@ -43,10 +43,12 @@ class Catalog:
         with translating(self.path):
             self.connection.close()
 
-    def checkpoint(self) -> None:
-        """Write what was committed into the file proper, and free the memory that it took."""
+    def free_memory(self, above_bytes: int) -> None:
+        """Where the database holds more, write what was committed into the file proper: until then it is in memory."""
         with translating(self.path):
-            run(self.connection, "CHECKPOINT")
+            [(held,)] = run(self.connection, "SELECT coalesce(sum(memory_usage_bytes), 0) FROM duckdb_memory()")
+            if held > above_bytes:
+                run(self.connection, "CHECKPOINT")
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:

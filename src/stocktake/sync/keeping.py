@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stocktake.store.catalog import Catalog
     from stocktake.store.ledger import Coverage, Ledger
 
-_SCOPES_A_CHECKPOINT = 12
+_CATALOG_BYTES = 100_000_000
 
 
 class Keeper:
@@ -33,7 +33,6 @@ class Keeper:
         self.held = held
         """Types with tables."""
         self._ready: set[str] = set()
-        self._written = 0
 
     def ensure(self, resource_type: ResourceType) -> None:
         """Make or widen a type's tables, once in a sweep."""
@@ -43,10 +42,8 @@ class Keeper:
             self.held.add(resource_type.name)
 
     def wrote(self) -> None:
-        """Take note that a scope was written; every now and then, free what its tables hold in memory until then."""
-        self._written += 1
-        if self._written % _SCOPES_A_CHECKPOINT == 0:
-            self.catalog.checkpoint()
+        """Take note that a scope was written: a table of many columns takes much memory, however few its rows."""
+        self.catalog.free_memory(_CATALOG_BYTES)
 
     def moment(self) -> datetime:
         """Return a time for what is seen now."""
