@@ -11,7 +11,7 @@ from stocktake.providers.aws.models import open_models
 from stocktake.relations.fields import text_columns
 from stocktake.relations.forms import form_sql, group_sql, type_sql, value_forms
 from stocktake.relations.known_types import known_types
-from stocktake.relations.proposals import edge_word, own_names, proposed_types
+from stocktake.relations.proposals import claimed_type, edge_word, own_names, proposed_types
 from stocktake.resource_types.export import render_ddl
 from stocktake.resource_types.registry import list_types, load_type
 from stocktake.store.type_tables import _schema_json
@@ -55,6 +55,26 @@ def test_a_name_proposes_the_type_that_it_says(source: str, path: str, first: st
 )
 def test_own_names_and_the_provider_s_words_propose_nothing(source: str, path: str) -> None:
     assert proposed_types(source, tuple(path.split("."))) == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "claimed"),
+    [
+        (JOB, "vpc_config.subnets", "aws_ec2_subnet"),
+        (JOB, "output_data_config.kms_key_id", "aws_kms_key"),
+        ("aws_ec2_snapshot", "volume_id", "aws_ec2_volume"),
+        ("aws_ec2_instance", "security_groups.group_id", "aws_ec2_securitygroup"),
+        ("aws_ec2_instance", "client_token", None),
+        ("aws_ec2_networkinterface", "association.association_id", None),
+        # EFS and FSx have file systems.
+        (JOB, "input_data_config.data_source.file_system_data_source.file_system_id", None),
+    ],
+)
+def test_an_id_that_nothing_has_is_claimed_only_where_the_name_is_sure(
+    source: str, path: str, claimed: str | None
+) -> None:
+    steps = tuple(path.split("."))
+    assert claimed_type(source, steps, proposed_types(source, steps)) == claimed
 
 
 def test_every_proposed_type_exists() -> None:

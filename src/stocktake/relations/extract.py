@@ -16,27 +16,29 @@ if TYPE_CHECKING:
     from stocktake.relations.fields import Column
 
 VALUES = "relation_values"
-"""Temporary: source_id, account_id, region, seen_from, seen_to, path, value."""
+"""Temporary: source_type, source_id, account_id, region, seen_from, seen_to, path, value."""
 _LONGEST = 2048
 _LONGEST_NAME = 256
 _COLUMNS_AT_ONCE = 100
 
 
-def extract_values(connection: duckdb.DuckDBPyConnection, type_name: str, columns: Sequence[Column], done: int) -> None:
-    """Collect what versions later than sweep `done` say, and what edges that end or go on by them say."""
-    history = quote(history_name(type_name))
+def begin_values(connection: duckdb.DuckDBPyConnection) -> None:
+    """Begin with no values."""
     run(
         connection,
-        f"CREATE OR REPLACE TEMP TABLE {VALUES} (source_id VARCHAR, account_id VARCHAR, region VARCHAR, "
-        "seen_from TIMESTAMP, seen_to TIMESTAMP, path VARCHAR, value VARCHAR)",
+        f"CREATE OR REPLACE TEMP TABLE {VALUES} (source_type VARCHAR, source_id VARCHAR, account_id VARCHAR, "
+        "region VARCHAR, seen_from TIMESTAMP, seen_to TIMESTAMP, path VARCHAR, value VARCHAR)",
     )
+
+
+def extract_values(connection: duckdb.DuckDBPyConnection, type_name: str, columns: Sequence[Column], done: int) -> None:
+    """Collect what versions of a type say that are later than sweep `done`."""
     for start in range(0, len(columns), _COLUMNS_AT_ONCE):
-        statement = _said_sql(history, columns[start : start + _COLUMNS_AT_ONCE])
+        statement = _said_sql(type_name, columns[start : start + _COLUMNS_AT_ONCE])
         run(connection, f"INSERT INTO {VALUES} {statement}", {"done": done})
-    _take_ended(connection, type_name, history, done)
 
 
-def _said_sql(history: str, columns: Sequence[Column]) -> str:
+def _said_sql(type_name: str, columns: Sequence[Column]) -> str:
     """Return the values of all fields in one reading of the table, one row each."""
     fields = [field for column in columns for field in column.fields]
     lists = (column.said_sql for column in columns)
@@ -45,12 +47,12 @@ def _said_sql(history: str, columns: Sequence[Column]) -> str:
     named = ", ".join(str(field.number) for field in fields if field.types) or "0"
     # One value may stand in several places of one field.
     return f"""
-        SELECT DISTINCT source_id, account_id, region, seen_from, seen_to, [{paths}][said.n - {first - 1}] AS path,
-            said.v AS value
+        SELECT DISTINCT {text(type_name)}, source_id, account_id, region, seen_from, seen_to,
+            [{paths}][said.n - {first - 1}] AS path, said.v AS value
         FROM (
             SELECT _id AS source_id, account_id, _region AS region, _from AS seen_from, _to AS seen_to,
                 unnest(flatten([{", ".join(lists)}])) AS said
-            FROM {history} WHERE _sweep > $done
+            FROM {quote(history_name(type_name))} WHERE _sweep > $done
         )
         WHERE said.v <> '' AND said.v IS DISTINCT FROM source_id AND (
             (said.n IN ({named}) AND length(said.v) <= {_LONGEST_NAME})
@@ -59,8 +61,9 @@ def _said_sql(history: str, columns: Sequence[Column]) -> str:
     """
 
 
-def _take_ended(connection: duckdb.DuckDBPyConnection, type_name: str, history: str, done: int) -> None:
+def take_ended(connection: duckdb.DuckDBPyConnection, type_name: str, done: int) -> None:
     """Move edges whose version has ended since from the kept ones to the values, with that end."""
+    history = quote(history_name(type_name))
     parameters = {"done": done, "type": type_name}
     ended = (
         f"(SELECT _id, account_id, _region, max(_to) AS ended FROM {history} "
@@ -72,8 +75,8 @@ def _take_ended(connection: duckdb.DuckDBPyConnection, type_name: str, history: 
     )
     run(
         connection,
-        f"INSERT INTO {VALUES} SELECT r.source_id, r.account_id, r.region, r._from, e.ended, r.path, r.value "
-        f"FROM relation_versions AS r JOIN {ended} ON {same}",
+        f"INSERT INTO {VALUES} SELECT r.source_type, r.source_id, r.account_id, r.region, r._from, e.ended, r.path, "
+        f"r.value FROM relation_versions AS r JOIN {ended} ON {same}",
         parameters,
     )
     run(connection, f"DELETE FROM relation_versions AS r USING {ended} WHERE {same}", parameters)
@@ -83,12 +86,12 @@ def intervals_sql(connection: duckdb.DuckDBPyConnection) -> str:
     """Return the values with adjoining intervals made one."""
     [(several,)] = run(
         connection,
-        "SELECT count(*) FROM (SELECT 1 FROM (SELECT DISTINCT source_id, account_id, region, seen_from "
-        f"FROM {VALUES}) GROUP BY source_id, account_id, region HAVING count(*) > 1)",
+        "SELECT count(*) FROM (SELECT 1 FROM (SELECT DISTINCT source_type, source_id, account_id, region, seen_from "
+        f"FROM {VALUES}) GROUP BY source_type, source_id, account_id, region HAVING count(*) > 1)",
     )
     if not several:
         return f"SELECT * FROM {VALUES}"
-    key = "source_id, account_id, region, path, value"
+    key = "source_type, source_id, account_id, region, path, value"
     return f"""
         SELECT {key}, min(seen_from) AS seen_from,
             CASE WHEN bool_or(seen_to IS NULL) THEN NULL ELSE max(seen_to) END AS seen_to

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from stocktake.relations.proposals import proposed_types
+from stocktake.relations.proposals import claimed_type, is_own_name, proposed_types
 from stocktake.store.type_tables import quote
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class TextField:
     """Dotted, without marks for lists."""
     types: tuple[str, ...]
     """What its name proposes."""
+    claimed: str | None
+    """What an id in it is, even where nothing held has it."""
 
 
 @dataclass(slots=True)
@@ -41,10 +43,10 @@ class Column:
 
 
 def text_columns(type_name: str, schema: Schema) -> Iterator[Column]:
-    """Yield every column of a type that holds text, but for what belongs to the catalog."""
+    """Yield every column of a type that holds text, but for the catalog's own and for the type's own names."""
     first = 1
     for name, entry in schema.items():
-        if name in _CATALOG_OWN:
+        if name in _CATALOG_OWN or is_own_name(type_name, name):
             continue
         builder = _Builder(type_name, first)
         parts = builder.parts((name,), entry, quote(name))
@@ -92,7 +94,8 @@ class _Builder:
 
     def _add(self, path: tuple[str, ...], types: tuple[str, ...]) -> int:
         number = self._first + len(self.fields)
-        self.fields.append(TextField(number, ".".join(path), types))
+        claimed = claimed_type(self._type_name, path, types)
+        self.fields.append(TextField(number, ".".join(path), types, claimed))
         return number
 
 

@@ -49,6 +49,24 @@ def proposed_types(type_name: str, path: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*found, *by_key[:_MOST])))
 
 
+def claimed_type(type_name: str, path: tuple[str, ...], types: tuple[str, ...]) -> str | None:
+    """Return the type of an id that nothing held has: the first proposed, where the name alone says it surely.
+
+    That is: with its service in the name, or by a noun of the own service or of EC2.
+    """
+    known = known_types()
+    near = {known.services.get(type_name), "ec2"}
+    for name in path[-1:-3:-1]:
+        words = [word for word in name.split("_") if word not in _ENDINGS]
+        for start in range(len(words) if types else 0):
+            for noun in _singulars("".join(words[start:-1]), words[-1]):
+                if types[0] in known.by_service_noun.get(noun, ()):
+                    return types[0]
+                if types[0] in known.by_noun.get(noun, ()) and known.services[types[0]] in near:
+                    return types[0]
+    return None
+
+
 def own_names(type_name: str, schema: dict[str, Any]) -> tuple[str, ...]:
     """Return the columns of a type that name the resource itself: `group_id`, `group_name` of a SecurityGroup."""
     known = known_types()
@@ -63,11 +81,25 @@ def own_names(type_name: str, schema: dict[str, Any]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def is_own_name(type_name: str, column: str) -> bool:
+    """Return whether a column only names the resource itself: `arn`, `training_job_name` of a TrainingJob."""
+    *noun, ending = column.split("_")
+    return ending in _ENDINGS - {"uri", "url"} and (not noun or _is_own(type_name, noun))
+
+
 def _is_own(type_name: str, noun: list[str]) -> bool:
     """Return whether a field tells the type's own name, id or ARN: `group_id` of a SecurityGroup."""
     known = known_types()
     own = {name: of for of, name in known.of_service.get(known.services.get(type_name, ""), ())}
     return own.get(type_name, "").endswith("".join(noun))
+
+
+def _of_others(shared: tuple[str, ...], *, has_own: bool, is_end: bool) -> tuple[str, ...]:
+    """Return which types of other services a noun says; where the own service has the noun, only EC2's."""
+    if shared and known_types().services[shared[0]] == "ec2":
+        return shared[:1] if has_own else shared
+    few = len(shared) <= (_MOST_OF_AN_END if is_end else _MOST)
+    return shared if few and not has_own else ()
 
 
 def _noun_fits(type_name: str, words: list[str]) -> bool:
@@ -87,8 +119,7 @@ def _of_noun(type_name: str, words: list[str]) -> tuple[str, ...]:
             exact = known.by_service_noun.get(noun, ())
             shared = known.by_noun.get(noun, ())
             own = tuple(one for one in shared if known.services[one] == service)
-            many = _MOST if start == 0 else _MOST_OF_AN_END
-            others = shared if len(shared) <= many or known.services[shared[0]] == "ec2" else ()
+            others = _of_others(shared, has_own=bool(own), is_end=start > 0)
             found = tuple(dict.fromkeys((*exact, *own, *others)))[:_MOST]
             longer = () if others and start == 0 else _longer(service, noun, type_name)
             if found or longer:

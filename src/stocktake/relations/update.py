@@ -1,15 +1,16 @@
-"""Bring the edges up to date with what a sweep has written, one type at a time, in SQL over its table."""
+"""Bring the edges up to date with what a sweep has written, in SQL over the tables of the types that it changed."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import orjson
+import pyarrow as pa
 
-from stocktake.relations.extract import extract_values, intervals_sql
+from stocktake.relations.edges import insert_edges
+from stocktake.relations.extract import begin_values, extract_values, take_ended
 from stocktake.relations.fields import text_columns
-from stocktake.relations.forms import ARN, ID, NAME, PART, form_sql, group_sql, type_sql
-from stocktake.relations.known_types import known_types
 from stocktake.relations.proposals import edge_word
 from stocktake.relations.resolve import resolve_edges
 from stocktake.store.catalog import run
@@ -21,36 +22,20 @@ if TYPE_CHECKING:
     from stocktake.relations.fields import TextField
     from stocktake.store.catalog import Catalog
 
-# Many edges share an ARN: its type is looked for once.
-_ARNS_SQL = f"""
-    CREATE OR REPLACE TEMP TABLE relation_arns AS
-    SELECT value, account, a.region, tail, type FROM (
-        SELECT DISTINCT value, split_part(value, ':', 3) AS service, split_part(value, ':', 4) AS region,
-            split_part(value, ':', 5) AS account, regexp_extract(value, '^(?:[^:]*:){{5}}(.*)$', 1) AS resource,
-            regexp_extract(regexp_replace(value, ':\\*$', ''), '[^/:]+$') AS tail,
-            lower(replace(regexp_extract(value, '^(?:[^:]*:){{5}}([^/:]*)', 1), '-', '')) AS head
-        FROM relation_intervals WHERE form = '{ARN}'
-    ) AS a
-    LEFT JOIN relation_arn_forms AS f ON f.service = a.service AND f.head IN (a.head, '')
-        AND (f.alone OR regexp_matches(a.resource, f.pattern))
-    QUALIFY row_number() OVER (PARTITION BY value ORDER BY weight DESC, type) = 1
-"""
-# `alias/models`: the last part of an ARN of the service that the field's name proposes.
-_PARTS_SQL = f"""
-    CREATE OR REPLACE TEMP TABLE relation_parts AS
-    SELECT i.value, i.path, f.type FROM (
-        SELECT DISTINCT value, path, lower(replace(split_part(value, '/', 1), '-', '')) AS head
-        FROM relation_intervals WHERE form = '{NAME}' AND regexp_matches(value, '^[a-z][a-z-]+/.')
-    ) AS i
-    JOIN relation_fields AS t ON t.path = i.path
-    JOIN relation_arn_forms AS f ON f.head = i.head AND regexp_matches(i.value, f.pattern)
-        AND list_contains(list_transform(t.types, lambda x: split_part(x, '_', 2)), split_part(f.type, '_', 2))
-    WHERE t.source_type = $type
-    QUALIFY row_number() OVER (PARTITION BY i.value, i.path ORDER BY f.weight DESC, f.type) = 1
-"""
 RULES = 1
 """Goes up when the rules change what an edge is: then all edges are made anew."""
-_NONE_YET = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Stale:
+    """A type with versions that the edges do not know yet."""
+
+    type: str
+    schema_json: str
+    done: int
+    """The last sweep that they know; 0: none."""
+    has_ended: bool
+    """Versions that they know have ended since."""
 
 
 def update_relations(catalog: Catalog, sweep_id: int) -> int:
@@ -59,26 +44,26 @@ def update_relations(catalog: Catalog, sweep_id: int) -> int:
     Edges of sweeps that were cut short are made up for. Returns how many types had something new.
     """
     connection = catalog.connection
-    changed: list[str] = []
-    for type_name, schema_json, done in _stale_types(connection):
-        columns = list(text_columns(type_name, orjson.loads(schema_json)))
-        with catalog.transaction():
-            if done == _NONE_YET:
-                run(connection, "DELETE FROM relation_versions WHERE source_type = ?", [type_name])
-            extract_values(connection, type_name, columns, done)
-            _remember_fields(connection, type_name, [field for one in columns for field in one.fields])
-            _insert_edges(connection, type_name, sweep_id)
-            run(connection, "DELETE FROM relation_state WHERE type = ?", [type_name])
-            run(connection, "INSERT INTO relation_state VALUES (?, ?, ?)", [type_name, sweep_id, RULES])
-        changed.append(type_name)
-    if changed:
-        with catalog.transaction():
-            resolve_edges(connection, changed, sweep_id)
-    return len(changed)
+    stale = _stale_types(connection)
+    if not stale:
+        return 0
+    with catalog.transaction():
+        _forget(connection, [one.type for one in stale if one.done == 0])
+        begin_values(connection)
+        fields: dict[str, list[TextField]] = {}
+        for one in stale:
+            columns = list(text_columns(one.type, orjson.loads(one.schema_json)))
+            fields[one.type] = [field for column in columns for field in column.fields]
+            extract_values(connection, one.type, columns, one.done)
+            if one.has_ended:
+                take_ended(connection, one.type, one.done)
+        _write_edges(connection, fields, sweep_id)
+        _remember_state(connection, list(fields), sweep_id)
+        resolve_edges(connection, fields, sweep_id)
+    return len(stale)
 
 
-def _stale_types(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int]]:
-    """Return the types with versions that the edges do not know yet: name, schema, last sweep that they know."""
+def _stale_types(connection: duckdb.DuckDBPyConnection) -> list[_Stale]:
     rows = run(
         connection,
         "SELECT t.type, t.schema_json, coalesce(s.sweep_id, 0) FROM resource_types AS t "
@@ -86,71 +71,46 @@ def _stale_types(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, 
     )
     stale = []
     for name, schema, done in rows:
-        [(newest,)] = run(connection, f"SELECT greatest(max(_sweep), max(_end_sweep)) FROM {quote(history_name(name))}")
-        if newest is not None and newest > done:
-            stale.append((str(name), str(schema), int(done)))
+        [(begun, ended)] = run(connection, f"SELECT max(_sweep), max(_end_sweep) FROM {quote(history_name(name))}")
+        if max(begun or 0, ended or 0) > done:
+            stale.append(_Stale(str(name), str(schema), int(done), has_ended=done > 0 and (ended or 0) > done))
     return stale
 
 
-def _remember_fields(connection: duckdb.DuckDBPyConnection, type_name: str, fields: list[TextField]) -> None:
-    """Keep what each field that says something may refer to."""
-    run(connection, "DELETE FROM relation_fields WHERE source_type = ?", [type_name])
-    used = {str(row[0]) for row in run(connection, "SELECT DISTINCT path FROM relation_values")}
-    used |= {
-        str(row[0])
-        for row in run(connection, "SELECT DISTINCT path FROM relation_versions WHERE source_type = ?", [type_name])
-    }
-    rows = [
-        [type_name, field.path, edge_word(tuple(field.path.split("."))), list(field.types)]
-        for field in fields
-        if field.path in used
-    ]
-    if rows:
-        connection.executemany("INSERT INTO relation_fields VALUES (?, ?, ?, ?)", rows)
+def _forget(connection: duckdb.DuckDBPyConnection, types: list[str]) -> None:
+    """Drop what older rules made."""
+    for table in ("relation_versions", "relation_fields"):
+        run(connection, f"DELETE FROM {table} WHERE source_type IN (SELECT unnest($types))", {"types": types})
 
 
-def _insert_edges(connection: duckdb.DuckDBPyConnection, type_name: str, sweep_id: int) -> None:
-    _offer_arn_forms(connection)
+def _write_edges(connection: duckdb.DuckDBPyConnection, fields: dict[str, list[TextField]], sweep_id: int) -> None:
+    """Write the edges, and what each field that says something may refer to."""
+    used = set(run(connection, "SELECT DISTINCT source_type, path FROM relation_values"))
+    said = [(name, field) for name, of_it in fields.items() for field in of_it if (name, field.path) in used]
+    table = pa.table(
+        {
+            "source_type": pa.array([name for name, _ in said], pa.string()),
+            "path": pa.array([field.path for _, field in said], pa.string()),
+            "edge": pa.array([edge_word(tuple(field.path.split("."))) for _, field in said], pa.string()),
+            "types": pa.array([list(field.types) for _, field in said], pa.list_(pa.string())),
+            "claimed": pa.array([field.claimed for _, field in said], pa.string()),
+        }
+    )
+    connection.register("said_fields", table)
+    try:
+        same = "f.source_type = s.source_type AND f.path = s.path"
+        run(connection, f"DELETE FROM relation_fields AS f USING said_fields AS s WHERE {same}")
+        run(connection, "INSERT INTO relation_fields BY NAME SELECT * EXCLUDE (claimed) FROM said_fields")
+        insert_edges(connection, sweep_id)
+    finally:
+        connection.unregister("said_fields")
+
+
+def _remember_state(connection: duckdb.DuckDBPyConnection, types: list[str], sweep_id: int) -> None:
+    parameters: dict[str, object] = {"types": types}
+    run(connection, "DELETE FROM relation_state WHERE type IN (SELECT unnest($types))", parameters)
     run(
         connection,
-        "CREATE OR REPLACE TEMP TABLE relation_intervals AS "
-        f"SELECT *, {form_sql('value')} AS form FROM ({intervals_sql(connection)})",
+        f"INSERT INTO relation_state SELECT unnest($types), $sweep, {RULES}",
+        parameters | {"sweep": sweep_id},
     )
-    run(connection, _ARNS_SQL)
-    run(connection, _PARTS_SQL, {"type": type_name})
-    own_type = f"coalesce(s.type, CASE form WHEN '{ARN}' THEN a.type WHEN '{ID}' THEN t.types[1] END)"
-    run(
-        connection,
-        f"""
-        INSERT INTO relation_versions BY NAME
-        SELECT i.source_id, $type AS source_type, i.account_id, i.region, i.path, t.edge,
-            CASE WHEN s.type IS NULL THEN i.form ELSE '{PART}' END AS form, i.value,
-            {group_sql("form", "i.value", "key", "coalesce(a.tail, i.value)")} AS key,
-            {type_sql("form", own_type)} AS target_type,
-            NULL AS target_id,
-            {group_sql("form", "i.value", "account", "coalesce(a.account, i.account_id)")} AS target_account_id,
-            {group_sql("form", "i.value", "region", "coalesce(a.region, i.region)")} AS target_region,
-            seen_from AS _from, seen_to AS _to, $sweep AS _sweep
-        FROM relation_intervals AS i
-        JOIN relation_fields AS t ON t.source_type = $type AND t.path = i.path
-        LEFT JOIN relation_arns AS a ON a.value = i.value
-        LEFT JOIN relation_parts AS s ON s.value = i.value AND s.path = i.path
-        -- Edges of one source together take half the space.
-        ORDER BY i.source_id, i.path
-        """,
-        {"type": type_name, "sweep": sweep_id},
-    )
-
-
-def _offer_arn_forms(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let statements see how the ARNs of all types look."""
-    held = run(connection, "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'relation_arn_forms'")
-    if held[0][0]:
-        return
-    run(
-        connection,
-        "CREATE TEMP TABLE relation_arn_forms "
-        "(service VARCHAR, head VARCHAR, pattern VARCHAR, weight INTEGER, type VARCHAR, alone BOOLEAN)",
-    )
-    rows = [[f.service, f.head, f.pattern, f.weight, f.type, f.alone] for f in known_types().arn_forms]
-    connection.executemany("INSERT INTO relation_arn_forms VALUES (?, ?, ?, ?, ?, ?)", rows)
