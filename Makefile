@@ -38,10 +38,10 @@ demo: setup ## simulate a cloud, sync it twice, answer five questions
 	$(BIN)/stocktake demo
 
 test: setup ## run all tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-all: setup ## run all tests, and the property of every derived type
-	STOCKTAKE_TEST_ALL=1 $(BIN)/python -m pytest -n 2
+	STOCKTAKE_TEST_ALL=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup ## run what CI runs besides the tests
 	$(BIN)/ruff format --check

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from moto.server import ThreadedMotoServer
 
+from moto_state import forget_all
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
     from pathlib import Path
@@ -142,6 +144,7 @@ def reply() -> type[Reply]:
 def moto_url() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    forget_all(server)
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()

@@ -11,6 +11,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from moto_state import forget_all
 from related_estate import TYPES, Edge, Seeding, last_part
 from stocktake.core.progress import Silent
 from stocktake.store.catalog import open_catalog, run
@@ -28,6 +29,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv(name, value)
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
+    forget_all(server)
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()

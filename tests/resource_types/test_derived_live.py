@@ -12,6 +12,7 @@ import pytest
 import requests
 from moto.server import ThreadedMotoServer
 
+from moto_state import forget_all
 from stocktake.providers.aws.models import open_models
 from stocktake.resource_types.registry import load_type
 
@@ -35,6 +36,7 @@ STATES = json.dumps({"StartAt": "a", "States": {"a": {"Type": "Pass", "End": Tru
 def endpoint() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
+    forget_all(server)
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10)  # one state for all tests of this process

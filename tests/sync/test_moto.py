@@ -12,6 +12,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from model_values import differences, expected
+from moto_state import forget_all
 from stocktake.core.progress import Silent
 from stocktake.store.catalog import open_catalog, run
 from stocktake.sync import SyncRequest, run_sync
@@ -29,6 +30,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv(name, value)
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
+    forget_all(server)
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
 from model_values import differences, expected
+from moto_state import forget_all
 from stocktake.core.progress import Silent
 from stocktake.providers.aws.models import open_models
 from stocktake.resource_types.registry import load_type
@@ -98,6 +99,7 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Estate]:
             patch.setenv(name, value)
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
+        forget_all(server)
         host, port = server.get_host_and_port()
         url = f"http://{host}:{port}"
         kept = seed(url)
