@@ -12,6 +12,7 @@ import pytest
 
 from sample_catalog import arrow_type
 from stocktake.providers.aws.models import open_models
+from stocktake.relations import update
 from stocktake.relations.update import update_relations
 from stocktake.resource_types.registry import load_type
 from stocktake.store.catalog import Catalog, open_catalog, run
@@ -188,6 +189,29 @@ def test_edges_follow_the_versions_of_their_source(estate: Estate, at_once: bool
         "SELECT value FROM relations_as_of(?) WHERE edge = 's3_output_path'",
         [changed[1] - timedelta(seconds=1)],
     ) == [("s3://one/",)]
+
+
+def test_what_was_cut_short_is_made_up_for(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = {key: fields for name in "abcde" for key, fields in job(name, **out(name)).items()}
+    estate.sweep(JOB, jobs, edges=False)
+    monkeypatch.setattr(update, "_VERSIONS_AT_ONCE", 2)
+    whole = update._write_batch
+    written: list[Any] = []
+
+    def fail_later(*arguments: Any) -> None:
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(arguments)
+        whole(*arguments)
+
+    monkeypatch.setattr(update, "_write_batch", fail_later)
+    with pytest.raises(KeyboardInterrupt):
+        update_relations(estate.catalog, 1)
+    assert len(estate.edges("source_id")) == 4
+    monkeypatch.setattr(update, "_write_batch", whole)
+    assert update_relations(estate.catalog, 1) == 1
+    assert run(estate.catalog.connection, "SELECT count(*) FROM relation_versions") == [(10,)]
+    assert len(estate.edges("source_id")) == 5
 
 
 def test_a_sweep_without_changes_writes_nothing(estate: Estate) -> None:

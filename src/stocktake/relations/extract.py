@@ -31,11 +31,13 @@ def begin_values(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def extract_values(connection: duckdb.DuckDBPyConnection, type_name: str, columns: Sequence[Column], done: int) -> None:
-    """Collect what versions of a type say that are later than sweep `done`."""
+def extract_values(
+    connection: duckdb.DuckDBPyConnection, type_name: str, columns: Sequence[Column], done: int, rows: tuple[int, int]
+) -> None:
+    """Collect what versions of a type say that are later than sweep `done` and stand in these rows of its table."""
     for start in range(0, len(columns), _COLUMNS_AT_ONCE):
         statement = _said_sql(type_name, columns[start : start + _COLUMNS_AT_ONCE])
-        run(connection, f"INSERT INTO {VALUES} {statement}", {"done": done})
+        run(connection, f"INSERT INTO {VALUES} {statement}", {"done": done, "first": rows[0], "last": rows[1]})
 
 
 def _said_sql(type_name: str, columns: Sequence[Column]) -> str:
@@ -52,7 +54,7 @@ def _said_sql(type_name: str, columns: Sequence[Column]) -> str:
         FROM (
             SELECT _id AS source_id, account_id, _region AS region, _from AS seen_from, _to AS seen_to,
                 unnest(flatten([{", ".join(lists)}])) AS said
-            FROM {quote(history_name(type_name))} WHERE _sweep > $done
+            FROM {quote(history_name(type_name))} WHERE _sweep > $done AND rowid BETWEEN $first AND $last
         )
         WHERE said.v <> '' AND said.v IS DISTINCT FROM source_id AND (
             (said.n IN ({named}) AND length(said.v) <= {_LONGEST_NAME})

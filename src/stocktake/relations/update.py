@@ -17,6 +17,8 @@ from stocktake.store.catalog import run
 from stocktake.store.type_tables import history_name, quote
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import duckdb
 
     from stocktake.relations.fields import TextField
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 RULES = 1
 """Goes up when the rules change what an edge is: then all edges are made anew."""
+_VERSIONS_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,16 @@ class _Stale:
     """Versions that they know have ended since."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Portion:
+    """New versions of a type that are taken together."""
+
+    of: _Stale
+    rows: tuple[int, int]
+    versions: int
+    is_last: bool
+
+
 def update_relations(catalog: Catalog, sweep_id: int) -> int:
     """Write the edges of all versions that began or ended since the edges of their types were last written.
 
@@ -48,19 +61,41 @@ def update_relations(catalog: Catalog, sweep_id: int) -> int:
     if not stale:
         return 0
     with catalog.transaction():
-        _forget(connection, [one.type for one in stale if one.done == 0])
+        _forget(connection, stale)
+    for batch in _batches(connection, stale):
+        _write_batch(catalog, batch, sweep_id)
+    with catalog.transaction():
+        resolve_edges(connection, [one.type for one in stale], sweep_id)
+    return len(stale)
+
+
+def _batches(connection: duckdb.DuckDBPyConnection, stale: list[_Stale]) -> Iterator[list[_Portion]]:
+    """Yield what is written in one transaction: that bounds the memory of a first sweep."""
+    batch: list[_Portion] = []
+    for one in stale:
+        for portion in _portions(connection, one):
+            batch.append(portion)
+            if sum(part.versions for part in batch) >= _VERSIONS_AT_ONCE:
+                yield batch
+                batch = []
+    if batch:
+        yield batch
+
+
+def _write_batch(catalog: Catalog, batch: list[_Portion], sweep_id: int) -> None:
+    with catalog.transaction() as connection:
         begin_values(connection)
         fields: dict[str, list[TextField]] = {}
-        for one in stale:
+        for portion in batch:
+            one = portion.of
             columns = list(text_columns(one.type, orjson.loads(one.schema_json)))
             fields[one.type] = [field for column in columns for field in column.fields]
-            extract_values(connection, one.type, columns, one.done)
             if one.has_ended:
                 take_ended(connection, one.type, one.done)
+            if portion.versions:
+                extract_values(connection, one.type, columns, one.done, portion.rows)
         _write_edges(connection, fields, sweep_id)
-        _remember_state(connection, list(fields), sweep_id)
-        resolve_edges(connection, fields, sweep_id)
-    return len(stale)
+        _remember_state(connection, [portion.of.type for portion in batch if portion.is_last], sweep_id)
 
 
 def _stale_types(connection: duckdb.DuckDBPyConnection) -> list[_Stale]:
@@ -77,10 +112,31 @@ def _stale_types(connection: duckdb.DuckDBPyConnection) -> list[_Stale]:
     return stale
 
 
-def _forget(connection: duckdb.DuckDBPyConnection, types: list[str]) -> None:
-    """Drop what older rules made."""
-    for table in ("relation_versions", "relation_fields"):
-        run(connection, f"DELETE FROM {table} WHERE source_type IN (SELECT unnest($types))", {"types": types})
+def _portions(connection: duckdb.DuckDBPyConnection, one: _Stale) -> list[_Portion]:
+    """Return a type's new versions as ranges of rows; several only where no edge goes on from one to the other."""
+    [(count, sources, first, last)] = run(
+        connection,
+        "SELECT count(*), count(DISTINCT (_id, account_id, _region)), min(rowid), max(rowid) "
+        f"FROM {quote(history_name(one.type))} WHERE _sweep > $done",
+        {"done": one.done},
+    )
+    if one.has_ended or sources < count or count <= _VERSIONS_AT_ONCE:
+        return [_Portion(one, (first or 0, last or 0), count, is_last=True)]
+    size = _VERSIONS_AT_ONCE
+    return [
+        _Portion(one, (at, min(at + size - 1, last)), size, is_last=at + size > last)
+        for at in range(first, last + 1, size)
+    ]
+
+
+def _forget(connection: duckdb.DuckDBPyConnection, stale: list[_Stale]) -> None:
+    """Drop what older rules made, and what was cut short: its sweep is later than the last that is known."""
+    for one in stale:
+        run(
+            connection,
+            "DELETE FROM relation_versions WHERE source_type = $type AND _sweep > $done",
+            {"type": one.type, "done": one.done},
+        )
 
 
 def _write_edges(connection: duckdb.DuckDBPyConnection, fields: dict[str, list[TextField]], sweep_id: int) -> None:
