@@ -1,3 +1,3 @@
 """Fixtures that several rooms share."""
 
-pytest_plugins = ["sync_bench"]
+pytest_plugins = ["sync_bench", "moto_state"]

@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
-import pytest
-from moto.server import ThreadedMotoServer
 
-from moto_state import forget_all
 from related_estate import TYPES, Edge, Seeding, last_part
 from stocktake.core.progress import Silent
 from stocktake.store.catalog import open_catalog, run
 from stocktake.sync import SyncRequest, run_sync
 from sync_bench import ACCOUNT, JOB, Bench
-
-
-@pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    forget_all(server)
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
 
 VPC, SUBNET, GROUP = "aws_ec2_vpc", "aws_ec2_subnet", "aws_ec2_securitygroup"
 IMPLIED = {
@@ -65,11 +45,11 @@ def found_edges(catalog: Path) -> dict[Edge, tuple[Any, ...]]:
     return {(last_part(row[0]), row[1], last_part(row[2])): row for row in rows}
 
 
-def test_an_estate_of_many_services(endpoint: str, tmp_path: Path) -> None:
-    seeding = Seeding(endpoint)
+def test_an_estate_of_many_services(moto_endpoint: str, tmp_path: Path) -> None:
+    seeding = Seeding(moto_endpoint)
     seeding.run()
     path = tmp_path / "c.duckdb"
-    run_sync(SyncRequest(catalog=path, types=TYPES, endpoint_url=endpoint), Silent())
+    run_sync(SyncRequest(catalog=path, types=TYPES, endpoint_url=moto_endpoint), Silent())
     found = found_edges(path)
     pairs = {(source, target) for source, _, target in found}
     seeded = {(source, target) for source, _, target in seeding.edges}

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import botocore.session
-import pytest
-from moto.server import ThreadedMotoServer
 
 from model_values import differences, expected
-from moto_state import forget_all
 from stocktake.core.progress import Silent
 from stocktake.store.catalog import open_catalog, run
 from stocktake.sync import SyncRequest, run_sync
 
 JOB = "aws_sagemaker_trainingjob"
-
-
-@pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "a",
-        "AWS_SECRET_ACCESS_KEY": "b",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    forget_all(server)
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 def create(client: Any, name: str, **more: Any) -> None:
@@ -46,8 +26,8 @@ def create(client: Any, name: str, **more: Any) -> None:
     )
 
 
-def test_a_sync_against_moto_gives_what_boto3_describes_field_by_field(endpoint: str, tmp_path: Path) -> None:
-    client = boto3.client("sagemaker", endpoint_url=endpoint)
+def test_a_sync_against_moto_gives_what_boto3_describes_field_by_field(moto_endpoint: str, tmp_path: Path) -> None:
+    client = boto3.client("sagemaker", endpoint_url=moto_endpoint)
     image = {"TrainingImage": "1.dkr.ecr.us-east-1.amazonaws.com/x:1", "TrainingInputMode": "File"}
     one = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10}
     channel = {
@@ -72,7 +52,7 @@ def test_a_sync_against_moto_gives_what_boto3_describes_field_by_field(endpoint:
     for number in range(130):
         create(client, f"many-{number}", AlgorithmSpecification=image, ResourceConfig=one)
     path = tmp_path / "c.duckdb"
-    report = run_sync(SyncRequest(catalog=path, types=(JOB,), endpoint_url=endpoint), Silent())
+    report = run_sync(SyncRequest(catalog=path, types=(JOB,), endpoint_url=moto_endpoint), Silent())
     assert report.exit_code == 0, report.scopes
     with open_catalog(path, read_only=True) as catalog:
         fields = [r[0] for r in run(catalog.connection, f"DESCRIBE {JOB}") if not r[0].startswith("_")]
@@ -91,22 +71,22 @@ def test_a_sync_against_moto_gives_what_boto3_describes_field_by_field(endpoint:
         assert not differences(wanted, got)
 
 
-def test_other_types_cost_no_code(endpoint: str, tmp_path: Path) -> None:
+def test_other_types_cost_no_code(moto_endpoint: str, tmp_path: Path) -> None:
     """A list of bare names, wrapped documents, and an XML protocol go the same way."""
-    boto3.client("dynamodb", endpoint_url=endpoint).create_table(
+    boto3.client("dynamodb", endpoint_url=moto_endpoint).create_table(
         TableName="orders",
         KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
         Tags=[{"Key": "team", "Value": "shop"}],
     )
-    boto3.client("secretsmanager", endpoint_url=endpoint).create_secret(Name="db", SecretString="never stored")
-    boto3.client("iam", endpoint_url=endpoint).create_role(
+    boto3.client("secretsmanager", endpoint_url=moto_endpoint).create_secret(Name="db", SecretString="never stored")
+    boto3.client("iam", endpoint_url=moto_endpoint).create_role(
         RoleName="trainer", AssumeRolePolicyDocument="{}", Tags=[{"Key": "a", "Value": "b"}]
     )
     types = ("aws_dynamodb_table", "aws_secretsmanager_secret", "aws_iam_role")
     path = tmp_path / "c.duckdb"
-    report = run_sync(SyncRequest(catalog=path, types=types, endpoint_url=endpoint), Silent())
+    report = run_sync(SyncRequest(catalog=path, types=types, endpoint_url=moto_endpoint), Silent())
     assert report.exit_code == 0, report.scopes
     with open_catalog(path, read_only=True) as catalog:
         connection = catalog.connection
@@ -119,5 +99,5 @@ def test_other_types_cost_no_code(endpoint: str, tmp_path: Path) -> None:
         [(name, tags, created)] = run(connection, f"SELECT role_name, tags, create_date {mine}")
         assert (name, tags) == ("trainer", ["a:b"])
         assert created is not None
-    again = run_sync(SyncRequest(catalog=path, types=types, endpoint_url=endpoint), Silent())
+    again = run_sync(SyncRequest(catalog=path, types=types, endpoint_url=moto_endpoint), Silent())
     assert [(s.new, s.changed, s.deleted) for s in again.scopes] == [(0, 0, 0)] * 3

@@ -11,6 +11,7 @@ import click
 from stocktake.serve.cli.destination import choose_destination, output_options
 from stocktake.serve.cli.options import catalog_option, debug_option
 from stocktake.serve.cli.readable import age, count, size
+from stocktake.serve.cli.remarks import gap_remarks, scope_name
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -95,18 +96,8 @@ def _print(status: CatalogStatus, stream: IO[str], now: datetime, *, on_terminal
 
 
 def _remarks(scope: ScopeStatus) -> list[str]:
-    name = f"{scope.type} in {scope.account_id} {scope.region}"
-    lines = []
-    if scope.status != "complete":
-        lines.append(f"{name}: {scope.status}: {scope.reason or 'no reason given'}")
-    elif scope.reason:
-        lines.append(f"{name}: {scope.reason}")
-    if scope.missing_permission:
-        lines.append(f"  missing permission: {scope.missing_permission}")
-    if scope.hint:
-        lines.append(f"  next: {scope.hint}")
-    if scope.tags_status not in {"complete", "none"}:
-        lines.append(f"{name}: tags {scope.tags_status}")
+    name = scope_name(scope)
+    lines = list(gap_remarks(scope))
     if scope.drift:
         shown = ", ".join(scope.drift[:5]) + (", …" if len(scope.drift) > 5 else "")
         lines.append(f"{name}: {count(len(scope.drift), 'field')} unknown to the model: {shown}")

@@ -11,6 +11,7 @@ import click
 
 from stocktake.serve.cli.options import catalog_option, complete_type, debug_option, models_option
 from stocktake.serve.cli.readable import count
+from stocktake.serve.cli.remarks import gap_remarks, scope_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,18 +181,8 @@ def _grouped(scopes: list[Coverage]) -> Iterator[str]:
 
 
 def _remarks(scope: Coverage) -> list[str]:
-    name = f"{scope.type} in {scope.account_id} {scope.region}"
-    lines = []
-    if scope.status != "complete":
-        lines.append(f"gap: {name}: {scope.status}: {scope.reason or 'no reason given'}")
-    elif scope.reason:
-        lines.append(f"{name}: {scope.reason}")
-    if scope.missing_permission:
-        lines.append(f"  missing permission: {scope.missing_permission}")
-    if scope.hint:
-        lines.append(f"  next: {scope.hint}")
-    if scope.tags_status not in {"complete", "none"}:
-        lines.append(f"{name}: tags {scope.tags_status}")
+    name = scope_name(scope)
+    lines = list(gap_remarks(scope, "gap: "))
     if scope.throttled_calls:
         lines.append(f"{name}: {count(scope.throttled_calls, 'call')} throttled, and asked again")
     if scope.drift:
