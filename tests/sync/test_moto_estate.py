@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ FINDS: dict[str, list[str]] = ESTATE["finds"]
 UNEQUAL: dict[str, str] = ESTATE["unequal"]
 UNSTEADY: dict[str, str] = ESTATE["unsteady"]
 ACCOUNT = "123456789012"
+_TRIES = 2
 _PATIENT = Config(inject_host_prefix=False, retries={"total_max_attempts": 1})
 
 
@@ -50,10 +52,17 @@ class Estate:
             self._clients[service] = boto3.client(service, endpoint_url=self.url, config=_PATIENT)
         return self._clients[service]
 
-    def rows(self, type_name: str) -> list[dict[str, Any]]:
-        with open_catalog(self.catalog, read_only=True) as catalog:
-            names = [row[0] for row in run(catalog.connection, f"DESCRIBE {type_name}")]
-            return [dict(zip(names, row, strict=True)) for row in run(catalog.connection, f"FROM {type_name}")]
+    def rows(self, type_name: str, catalog: Path | None = None) -> list[dict[str, Any]]:
+        with open_catalog(catalog or self.catalog, read_only=True) as opened:
+            names = [row[0] for row in run(opened.connection, f"DESCRIBE {type_name}")]
+            return [dict(zip(names, row, strict=True)) for row in run(opened.connection, f"FROM {type_name}")]
+
+    def synced_anew(self, folder: Path, types: tuple[str, ...]) -> tuple[Path, SyncReport]:
+        """Sync some types into a catalog of their own, twice; the report is the second's."""
+        catalog = Path(tempfile.mkdtemp(dir=folder)) / "c.duckdb"
+        request = SyncRequest(catalog=catalog, endpoint_url=self.url, types=types)
+        run_sync(request, Silent())
+        return catalog, run_sync(request, Silent())
 
 
 def filled(value: Any, kept: dict[str, str]) -> Any:
@@ -132,9 +141,22 @@ def test_no_scope_is_lost_in_silence(estate: Estate) -> None:
     assert {scope.type for scope in estate.first.scopes} == set(FINDS)
 
 
-def test_a_second_sync_writes_no_version(estate: Estate) -> None:
-    moved = {s.type: (s.new, s.changed, s.deleted) for s in estate.second.scopes if s.new or s.changed or s.deleted}
-    assert not {name: counts for name, counts in moved.items() if name not in UNSTEADY}
+def test_a_second_sync_writes_no_version(estate: Estate, tmp_path: Path) -> None:
+    wrong = _moved(estate.second)
+    for _ in range(_TRIES):
+        if not wrong:
+            break
+        # moto moves states on as time passes, which on a slow machine falls between two sweeps.
+        wrong = _moved(estate.synced_anew(tmp_path, tuple(wrong))[1])
+    assert not wrong
+
+
+def _moved(report: SyncReport) -> dict[str, tuple[int, int, int]]:
+    return {
+        s.type: (s.new, s.changed, s.deleted)
+        for s in report.scopes
+        if (s.new or s.changed or s.deleted) and s.type not in UNSTEADY
+    }
 
 
 @pytest.mark.parametrize("wanted", ESTATE["tags"], ids=lambda one: one[0])
@@ -144,16 +166,28 @@ def test_tags_are_those_given(estate: Estate, wanted: list[str]) -> None:
 
 
 @pytest.mark.parametrize("type_name", [name for name in FINDS if name not in UNEQUAL])
-def test_every_field_is_what_boto3_answers(estate: Estate, type_name: str) -> None:
+def test_every_field_is_what_boto3_answers(estate: Estate, type_name: str, tmp_path: Path) -> None:
     kind = load_type(type_name, open_models())
     if kind.list_call.parent is not None or (kind.describe_call is not None and kind.describe_call.inherited):
         return  # its calls take what only its parents or its list know; identity and second run are tested
-    rows = [_provider_fields(kind, row) for row in estate.rows(type_name)]
+    unlike = _unlike(estate, kind, estate.rows(type_name))
+    for _ in range(_TRIES):
+        if not unlike:
+            break
+        # moto moves states on as time passes (ACM after a minute): then both are asked again, one after the other.
+        catalog, _ = estate.synced_anew(tmp_path, (type_name,))
+        unlike = _unlike(estate, kind, estate.rows(type_name, catalog))
+    assert not unlike
+
+
+def _unlike(estate: Estate, kind: ResourceType, rows: list[dict[str, Any]]) -> list[Any]:
+    """Return what boto3 answers otherwise, now, than these rows say."""
+    held = [_provider_fields(kind, row) for row in rows]
     answers = list(boto3_answers(estate, kind))
-    assert len(answers) == len(rows)
-    for answer in answers[:20]:
-        unlike = min((differences(answer, row) for row in rows), key=len)
-        assert not unlike, unlike
+    if len(answers) != len(held):
+        return [("number of resources", len(answers), len(held))]
+    nearest = (min((differences(answer, row) for row in held), key=len) for answer in answers[:20])
+    return [unlike for unlike in nearest if unlike]
 
 
 def _provider_fields(kind: ResourceType, row: dict[str, Any]) -> dict[str, Any]:
