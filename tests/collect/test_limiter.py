@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from stocktake.collect.limiter import GivenUpError, Limiter, Limiters, TokenQueue
+from stocktake.collect.limits import Limit, Limits
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -91,7 +92,7 @@ def test_without_throttling_nothing_waits(run_in_virtual_time: Run) -> None:
         return await drive(limiter, Server(1e9, 1e9), 3200), limiter.rate
 
     seconds, rate = run_in_virtual_time(main())
-    assert seconds == pytest.approx(3200 / 32 * 0.05)
+    assert 3200 / 32 * 0.05 <= seconds <= 3200 / 32 * 0.05 + 0.2  # it begins with few at once
     assert rate is None
 
 
@@ -116,7 +117,7 @@ def test_a_cap_holds_over_all_operations_of_the_account(run_in_virtual_time: Run
 def test_a_known_rate_spares_the_search(run_in_virtual_time: Run) -> None:
     async def main() -> Server:
         server = Server(10.0, 10.0)
-        limiter = Limiters(known_rates={("s", "A"): 9.0}).limiter("r", "s", "A")
+        limiter = Limiters(limits=Limits((Limit("s", "A", 9.0, 9.0),))).limiter("r", "s", "A")
         await drive(limiter, server, 30)
         return server
 
@@ -132,7 +133,9 @@ def test_where_nothing_passes_all_who_wait_are_told(run_in_virtual_time: Run) ->
         return results, asyncio.get_running_loop().time() - started
 
     results, seconds = run_in_virtual_time(main())
-    assert sum(isinstance(result, GivenUpError) for result in results) == 39  # one is told by its own last answer
+    assert (
+        sum(isinstance(result, GivenUpError) for result in results) >= 36
+    )  # those under way are told by their own answers
     assert 30 <= seconds <= 36
 
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,6 +25,19 @@ NO_CREDENTIALS_HINT = (
     "Give a profile (--profile), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure` "
     "or `aws sso login`."
 )
+
+
+class CredentialProvider(Protocol):
+    """Where a session's keys come from."""
+
+    def at_hand(self) -> Keys | None:
+        """Return the keys where that takes no waiting."""
+
+    async def keys(self) -> Keys:
+        """Return keys that are not about to expire."""
+
+    async def renew(self, refused: Keys) -> bool:
+        """Look for other keys after the provider refused some; return whether there are others now."""
 
 
 class CredentialSource:

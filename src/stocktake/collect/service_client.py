@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stocktake.collect.answers import Answer, BrokenAnswerError, CallCounts
-from stocktake.collect.bodies import BodyReader, MalformedBodyError, ProviderError
+from stocktake.collect.bodies import MalformedBodyError, ProviderError
 from stocktake.collect.http import HttpRequest, TransferError
 from stocktake.collect.limiter import GivenUpError
-from stocktake.collect.requests import RequestBuilder
 from stocktake.collect.signer import Keys, Signer
 from stocktake.collect.translation import Meaning, meaning, parse_denial
 from stocktake.core.errors import CredentialsError, DataError, GoneError, ScopeError, StocktakeError, UnreachableError
@@ -47,10 +46,11 @@ class ServiceClient:
         self.service = service
         self.region = region
         self.session = session
-        client = session.botocore_client(service, region)
-        self._model = client.meta.service_model
-        self._requests = RequestBuilder(client)
-        self.bodies = BodyReader(self._model, client.meta.events)
+        endpoint = session.endpoints.endpoint(service, region)
+        self._model = endpoint.model
+        self._requests = endpoint.requests
+        self.bodies = endpoint.bodies
+        self.health = endpoint.health
         self._signers: dict[SigningStyle, Signer] = {}
         self._limiters: dict[str, Limiter] = {}
 
@@ -146,16 +146,9 @@ class _Call:
                 sent_at = await self._limiter.acquire()
             except GivenUpError:
                 self._raise_scope(_THROTTLED, "throttled", "throttled", _THROTTLED_HINT)
-            self.counts.calls[operation] = self.counts.calls.get(operation, 0) + 1
-            try:
-                response = await session.http.send(self._client.signed(request, keys))
-            except (TransferError, UnreachableError) as error:
-                response = None
-                failure = error
-            finally:
-                self._limiter.release()
-            if response is None:
-                await self._retry_transfer(failure)
+            response = await self._send(request, keys)
+            if isinstance(response, StocktakeError):
+                await self._retry_transfer(response)
                 continue
             if response.status < 300:
                 self._limiter.succeeded()
@@ -172,13 +165,33 @@ class _Call:
                 raise _ElsewhereError(elsewhere)
             await self._treat(response, sent_at, keys)
 
+    async def _send(
+        self, request: UnsignedRequest, keys: Keys | None
+    ) -> HttpResponse | TransferError | UnreachableError:
+        health = self._client.health
+        try:
+            await health.enter()
+            self.counts.calls[self._operation] = self.counts.calls.get(self._operation, 0) + 1
+            try:
+                response = await self._session.http.send(self._client.signed(request, keys))
+            except (TransferError, UnreachableError) as error:
+                health.failed(error)
+                return error
+            finally:
+                health.leave()
+        finally:
+            self._limiter.release()
+        health.answered()
+        return response
+
     # -- transfer --------------------------------------------------------------------------------------------------
 
     async def _retry_transfer(self, error: TransferError | UnreachableError) -> None:
         if error.code in {"bad_url", "tls_untrusted", "tls_ca_bundle"}:
             raise error
         # A server that hangs is asked only once more: each time costs the whole timeout.
-        if (error.code != "timeout" or not self._retries) and await self._may_retry():
+        hopeless = self._client.health.gives_up or (error.code == "timeout" and self._retries)
+        if not hopeless and await self._may_retry():
             return
         if isinstance(error, TransferError) and error.code == "truncated" and self._purpose.single_resource:
             self._raise_broken(error.message, error.partial_body)

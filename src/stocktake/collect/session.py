@@ -23,9 +23,11 @@ from botocore.exceptions import (
 from botocore.httpsession import get_cert_path
 from botocore.loaders import create_loader
 
-from stocktake.collect.credentials import CredentialSource, ProviderClock
+from stocktake.collect.credentials import CredentialSource
+from stocktake.collect.endpoints import Endpoints
 from stocktake.collect.http import CONNECT_TIMEOUT_SECONDS, MAX_CONNECTIONS, READ_TIMEOUT_SECONDS, HttpClient
 from stocktake.collect.limiter import Limiters
+from stocktake.collect.limits import Limits, read_known_limits
 from stocktake.collect.retrying import RetryBudget, RetryPolicy
 from stocktake.collect.service_client import CallPurpose, ServiceClient
 from stocktake.core.errors import UserError
@@ -33,6 +35,8 @@ from stocktake.providers.aws.models import open_models
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from stocktake.collect.credentials import CredentialProvider
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,9 @@ class CollectSettings:
     connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS
     read_timeout_seconds: float = READ_TIMEOUT_SECONDS
     calls_per_second: float | None = None
-    """A cap over all calls of the account."""
+    """A cap over all calls of an account."""
+    limits: Limits = field(default_factory=read_known_limits)
+    """What is known of the rates of single operations."""
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     throttle_patience_seconds: float = 60.0
 
@@ -61,42 +67,34 @@ _DEFAULTS = CollectSettings()
 
 
 class Session:
-    """Opened by `open_session`; one event loop's, to be closed with it."""
+    """One set of credentials, and what its calls share; one event loop's. Opened by `open_session`, to be closed."""
 
     def __init__(
         self,
-        botocore_session: Any,  # noqa: ANN401 - botocore has no types
+        endpoints: Endpoints,
+        credentials: CredentialProvider,
         *,
-        profile: str | None,
         region: str,
-        endpoint_url: str | None,
-        models: Path | None,
-        settings: CollectSettings,
+        profile: str = "",
+        settings: CollectSettings = _DEFAULTS,
+        borrowed: bool = False,
     ) -> None:
         self.region = region
-        self.profile = profile or ""
-        self.endpoint_url = endpoint_url
+        self.profile = profile
+        self.endpoints = endpoints
+        self.credentials = credentials
+        self.http = endpoints.http
+        self.clock = endpoints.clock
         self.account_id = ""
         """Known once `fetch_caller_identity` has answered."""
         self.proven_regions: set[str] = set()
         """Where a call has passed with these credentials."""
-        self.clock = ProviderClock()
         self.retry_policy = settings.retry_policy
         self.retry_budget = RetryBudget()
-        self.limiters = Limiters(
-            calls_per_second=settings.calls_per_second, patience_seconds=settings.throttle_patience_seconds
-        )
-        self._botocore = botocore_session
+        self.limiters = endpoints.limiters("")
+        self._settings = settings
+        self._borrowed = borrowed
         self._clients: dict[tuple[str, str], ServiceClient] = {}
-        self.credentials = CredentialSource(
-            lambda: _botocore_session(profile, models).get_credentials(), profile=self.profile
-        )
-        self.http = HttpClient(
-            max_connections=settings.max_connections,
-            connect_timeout_seconds=settings.connect_timeout_seconds,
-            read_timeout_seconds=settings.read_timeout_seconds,
-            ca_bundle=_ca_bundle(botocore_session),
-        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -105,8 +103,27 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Drop all connections."""
-        self.http.close()
+        """Drop all connections, unless another session's are used."""
+        if not self._borrowed:
+            self.http.close()
+
+    def beside(self, credentials: CredentialProvider, account_id: str, region: str | None = None) -> Session:
+        """Return a session with other credentials that shares this one's connections and whatever was loaded."""
+        other = Session(
+            self.endpoints,
+            credentials,
+            region=region or self.region,
+            profile=self.profile,
+            settings=self._settings,
+            borrowed=True,
+        )
+        other.is_of(account_id)
+        return other
+
+    def is_of(self, account_id: str) -> None:
+        """Take note of the account; its calls are counted together, whichever session makes them."""
+        self.account_id = account_id
+        self.limiters = self.endpoints.limiters(account_id)
 
     @property
     def renewal_hint(self) -> str:
@@ -126,30 +143,7 @@ class Session:
         """Drop what was loaded for a service, so that going through all of them does not keep them all."""
         for key in [key for key in self._clients if key[0] == service]:
             del self._clients[key]
-        # botocore's loader keeps every model that it read, and has no way to drop one.
-        kept = self._botocore.get_component("data_loader")._cache  # noqa: SLF001
-        for key in [key for key in kept if any(_is_of(part, service) for part in key)]:
-            del kept[key]
-
-    def botocore_client(self, service: str, region: str) -> Any:  # noqa: ANN401 - botocore has no types
-        """Make a client of botocore's for its models, endpoint rules and handlers; it never sends anything."""
-        try:
-            return self._botocore.create_client(
-                service,
-                region_name=region,
-                endpoint_url=self.endpoint_url,
-                config=Config(inject_host_prefix=False) if _is_address(self.endpoint_url) else None,
-            )
-        except UnknownServiceError as error:
-            raise UserError(
-                f"The models know no service {service!r}.", code="unknown_service", hint="Update botocore."
-            ) from error
-        except ValueError as error:
-            raise UserError(
-                str(error), code="bad_url", hint="An endpoint is written http://host:port or https://host."
-            ) from error
-        except BotoCoreError as error:
-            raise UserError(str(error), code="bad_configuration", where=self.profile) from error
+        self.endpoints.forget(service)
 
     async def fetch_caller_identity(self) -> CallerIdentity:
         """Ask the provider whose credentials these are.
@@ -160,7 +154,7 @@ class Session:
         answer = await self.service_client("sts").call("GetCallerIdentity", {}, purpose=purpose)
         said = orjson.loads(answer.body)
         arn: str = said["Arn"]
-        self.account_id = said["Account"]
+        self.is_of(said["Account"])
         return CallerIdentity(account_id=self.account_id, partition=arn.split(":")[1], arn=arn)
 
 
@@ -191,9 +185,66 @@ def open_session(
             hint="Give --region, or set AWS_REGION or AWS_DEFAULT_REGION, or a region in the profile.",
             where=profile or "",
         )
-    return Session(
-        botocore_session, profile=profile, region=found, endpoint_url=endpoint_url, models=models, settings=settings
+
+    def find() -> Any:  # noqa: ANN401 - botocore has no types
+        return _botocore_session(profile, models).get_credentials()
+
+    credentials = CredentialSource(find, profile=profile or "")
+    endpoints = _endpoints(botocore_session, endpoint_url, profile or "", settings)
+    return Session(endpoints, credentials, region=found, profile=profile or "", settings=settings)
+
+
+def _endpoints(
+    botocore_session: Any,  # noqa: ANN401 - botocore has no types
+    endpoint_url: str | None,
+    profile: str,
+    settings: CollectSettings,
+) -> Endpoints:
+    config = Config(inject_host_prefix=False) if _is_address(endpoint_url) else None
+    http = HttpClient(
+        max_connections=settings.max_connections,
+        connect_timeout_seconds=settings.connect_timeout_seconds,
+        read_timeout_seconds=settings.read_timeout_seconds,
+        ca_bundle=_ca_bundle(botocore_session),
     )
+
+    def make_client(service: str, region: str) -> Any:  # noqa: ANN401 - botocore has no types
+        """Make a client of botocore's for its models, endpoint rules and handlers; it never sends anything."""
+        try:
+            return botocore_session.create_client(
+                service,
+                region_name=region,
+                endpoint_url=endpoint_url,
+                config=config,
+                # Nobody's: all accounts share it, and real ones may have an account's endpoint as their own.
+                aws_access_key_id="shared",
+                aws_secret_access_key="shared",  # noqa: S106 - nothing is signed with it
+            )
+        except UnknownServiceError as error:
+            raise UserError(
+                f"The models know no service {service!r}.", code="unknown_service", hint="Update botocore."
+            ) from error
+        except ValueError as error:
+            raise UserError(
+                str(error), code="bad_url", hint="An endpoint is written http://host:port or https://host."
+            ) from error
+        except BotoCoreError as error:
+            raise UserError(str(error), code="bad_configuration", where=profile) from error
+
+    def make_limiters() -> Limiters:
+        return Limiters(
+            calls_per_second=settings.calls_per_second,
+            patience_seconds=settings.throttle_patience_seconds,
+            limits=settings.limits,
+        )
+
+    def forget_models(service: str) -> None:
+        # botocore's loader keeps every model that it read, and has no way to drop one.
+        kept = botocore_session.get_component("data_loader")._cache  # noqa: SLF001
+        for key in [key for key in kept if any(_is_of(part, service) for part in key)]:
+            del kept[key]
+
+    return Endpoints(make_client, http, make_limiters, forget_models)
 
 
 def _botocore_session(profile: str | None, models: Path | None) -> Any:  # noqa: ANN401 - botocore has no types
