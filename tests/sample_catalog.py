@@ -14,6 +14,7 @@ from stocktake.providers.aws.models import open_models
 from stocktake.resource_types.registry import load_type
 from stocktake.resource_types.spec import Kind, ResourceType, ValueType
 from stocktake.store.catalog import Catalog, open_catalog
+from stocktake.store.change_log import update_changes
 from stocktake.store.ledger import Aside, Coverage, Ledger
 from stocktake.store.type_tables import ensure_tables
 from stocktake.store.versions import ScopeVersions
@@ -116,6 +117,7 @@ def write_sweep(
         one.finished_at = moment
         ledger.write_coverage(one)
     whole = all(one.status == "complete" for one in coverage)
+    update_changes(catalog)
     ledger.finish("complete" if whole else "gaps", sum(one.calls for one in coverage), moment)
 
 

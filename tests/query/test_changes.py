@@ -1,40 +1,107 @@
-"""Laws of the difference between two versions."""
+"""Changes as they are asked for: since when, of what, in which field."""
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stocktake.query.changes import Change, diff_fields
+from sample_catalog import REGION, TYPE, SampleCatalog, arn
+from stocktake.query.change_terms import condition_sql, parse_terms
+from stocktake.query.changes import ChangeRecord, Changes, read_changes
+from stocktake.query.errors import SqlError
+from stocktake.store.catalog import Catalog, run
 
-VALUES = st.recursive(
-    st.none() | st.integers(0, 3) | st.sampled_from(["a", "b"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("xyz"), inner, max_size=3),
-    max_leaves=8,
+
+def found(catalog: Catalog, search: str = "", **options: object) -> list[tuple[str, str]]:
+    since = datetime.now(UTC) - timedelta(days=1)
+    changes = read_changes(catalog, since, search=search, **options)  # type: ignore[arg-type] # a test's shorthand
+    return sorted((record.change, record.id.rpartition("/")[2]) for record in changes.records)
+
+
+def test_what_the_second_sweep_saw(catalog: Catalog, sample: SampleCatalog) -> None:
+    changes = read_changes(catalog, sample.first - timedelta(minutes=1))
+    by_change = {record.change: record for record in changes.records}
+    assert sorted(by_change) == ["created", "deleted", "updated"]
+    updated = by_change["updated"]
+    assert (updated.id, updated.type, updated.region, updated.sweep_id) == (arn("alpha"), TYPE, REGION, 2)
+    edits = {edit.path: (edit.before, edit.after) for edit in updated.edits}
+    assert edits["training_job_status"] == ("InProgress", "Completed")
+    assert edits["training_end_time"] == (None, "2026-01-02T05:00:00Z")
+    assert edits["_unknown"] == (None, {"NewField": 1})
+    assert updated.looked_before == sample.first.replace(tzinfo=None)
+    assert (changes.first_seen, changes.untold_sweeps, changes.more) == (3, 0, False)
+
+
+def test_times_bound_what_is_told(catalog: Catalog, sample: SampleCatalog) -> None:
+    second, little = sample.second, timedelta(seconds=1)
+    assert len(read_changes(catalog, second - little).records) == 3
+    assert read_changes(catalog, second + little) == Changes((), more=False, first_seen=0, untold_sweeps=0)
+    assert read_changes(catalog, sample.first + little, second - little).records == ()
+
+
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        ("", ["alpha", "delta", "gamma"]),
+        ("ALPH", ["alpha"]),
+        ("alph -gamma", ["alpha"]),
+        ("-alpha", ["delta", "gamma"]),
+        ("-changed:tags", ["delta", "gamma"]),
+        ("changed:tags", ["alpha"]),
+        ("changed:training*", ["alpha"]),
+        ("changed:training", []),
+        ("changed:resource_config", []),
+        ("after:Completed", ["alpha"]),
+        ("before:InProgress after:complete*", ["alpha"]),
+        ("before:env:dev", ["alpha"]),
+        ("change:deleted", ["gamma"]),
+        ("-change:deleted type:aws_sage*", ["alpha", "delta"]),
+        ('id:"*alpha"', ["alpha"]),
+        (f"region:{REGION} account:111122223333 sweep:2", ["alpha", "delta", "gamma"]),
+        ("region:eu", []),
+        ("100%", []),
+        ("al_ha", []),
+        ("al?ha", ["alpha"]),
+    ],
 )
-FIELDS = st.dictionaries(st.sampled_from(["f", "g", "h"]), VALUES, max_size=3)
+def test_searches(catalog: Catalog, search: str, expected: list[str]) -> None:
+    assert [name for _, name in sorted(found(catalog, search), key=lambda pair: pair[1])] == expected
 
 
-@given(FIELDS)
-def test_nothing_differs_from_itself(fields: dict[str, Any]) -> None:
-    assert diff_fields(fields, dict(reversed(fields.items()))) == ()
+def test_options_narrow(catalog: Catalog) -> None:
+    assert found(catalog, kinds=["created"]) == [("created", "delta")]
+    assert found(catalog, types=["aws_iam_role"]) == []
+    assert len(found(catalog, limit=2)) == 2
+    assert read_changes(catalog, datetime.now(UTC) - timedelta(days=1), limit=2).more
 
 
-@given(FIELDS, FIELDS)
-def test_the_way_back_is_the_way_there_reversed(old: dict[str, Any], new: dict[str, Any]) -> None:
-    there = {(c.path, str(c.before), str(c.after)) for c in diff_fields(old, new)}
-    back = {(c.path, str(c.after), str(c.before)) for c in diff_fields(new, old)}
-    assert there == back
+@pytest.mark.parametrize(
+    ("search", "place", "marks"), [('alpha "open', 7, 5), ("alpha colour:red", 7, 6), ("-nope:1", 1, 5)]
+)
+def test_a_search_that_makes_no_sense_is_pointed_at(search: str, place: int, marks: int) -> None:
+    with pytest.raises(SqlError) as caught:
+        condition_sql(search)
+    assert caught.value.where == f"column {place}"
+    line, carets = caught.value.excerpt.split("\n")
+    assert line == search
+    assert carets == " " * (place - 1) + "^" * marks
 
 
-def test_nested_fields_have_dotted_paths_and_lists_have_no_order() -> None:
-    old = {"a": {"b": 1, "c": 2}, "l": [1, 2], "m": ["x"], "n": [1, 1]}
-    new = {"a": {"b": 1, "c": 3}, "l": [2, 1], "m": ["y"], "n": [1]}
-    assert diff_fields(old, new) == (
-        Change("a.c", 2, 3),
-        Change("m[]", "x", None),
-        Change("m[]", None, "y"),
-        Change("n[]", "2 entries", "1 entries"),
-    )
+@given(st.text(st.sampled_from('ab:-"\\*?% _()'), max_size=24) | st.text(max_size=12))
+def test_any_search_is_answered_or_pointed_at(catalog: Catalog, search: str) -> None:
+    try:
+        list(parse_terms(search))
+        found(catalog, search)
+    except SqlError as error:
+        assert (error.code, bool(error.where)) == ("bad_search", True)  # noqa: PT017 - both outcomes are fine
+
+
+def test_asking_reads_the_log_alone(catalog: Catalog) -> None:
+    """It costs what changed: no table of a type is looked at."""
+    plan = run(catalog.connection, "EXPLAIN FROM changes WHERE changed_at >= TIMESTAMP '2026-01-01'")
+    assert "change_log" in plan[0][1]
+    assert "_history" not in plan[0][1]
+    assert isinstance(read_changes(catalog, datetime(2026, 1, 1, tzinfo=UTC)).records[0], ChangeRecord)

@@ -1,48 +1,128 @@
-"""What differs between two versions of a resource."""
+"""What came, changed and went: read from the log that each sweep writes, so that it costs what changed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
+from stocktake.query.change_terms import condition_sql
+from stocktake.store.catalog import run, translating
+from stocktake.store.edits import Change, apply_changes, diff_fields, plain_path
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from stocktake.store.catalog import Catalog
+
+__all__ = ["Change", "ChangeRecord", "Changes", "apply_changes", "diff_fields", "plain_path", "read_changes"]
+
+KINDS = ("created", "updated", "deleted")
+DEFAULT_LIMIT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One field that differs."""
+class ChangeRecord:
+    """What one sweep saw changed of one resource: the difference between two looks. Times are UTC without a zone."""
 
-    path: str
-    """Dotted; a list or map with differing entries is one change for each entry that came or went."""
-    before: Any
-    after: Any
-
-
-def diff_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
-    """Return what differs, in the order of the paths. An absent field equals a null one."""
-    return tuple(_diff(before, after, ""))
-
-
-def _diff(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str) -> Iterator[Change]:
-    for name in sorted({*before, *after}):
-        old, new = before.get(name), after.get(name)
-        if old == new:
-            continue
-        path = f"{prefix}{name}"
-        if isinstance(old, dict) and isinstance(new, dict):
-            yield from _diff(old, new, f"{path}.")
-        elif isinstance(old, list) and isinstance(new, list):
-            yield from _diff_lists(old, new, path)
-        else:
-            yield Change(path, old, new)
+    changed_at: datetime
+    """When it was seen."""
+    change: str
+    """created, updated or deleted."""
+    type: str
+    id: str
+    account_id: str
+    region: str
+    edits: tuple[Change, ...]
+    looked_before: datetime | None
+    """The complete look before: what happened in between shows as one change, its end."""
+    sweep_id: int
 
 
-def _diff_lists(old: list[Any], new: list[Any], path: str) -> Iterator[Change]:
-    """Yield the entries that went and came: the provider promises no order, so positions mean nothing."""
-    gone = [entry for entry in old if entry not in new]
-    come = [entry for entry in new if entry not in old]
-    yield from (Change(f"{path}[]", entry, None) for entry in gone)
-    yield from (Change(f"{path}[]", None, entry) for entry in come)
-    if not gone and not come and len(old) != len(new):
-        yield Change(f"{path}[]", f"{len(old)} entries", f"{len(new)} entries")
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Changes, newest first, and what one must know to take them for what they are."""
+
+    records: tuple[ChangeRecord, ...]
+    more: bool
+    """There are older ones that the limit left out."""
+    first_seen: int
+    """Resources that the first look at their scope found in that time: where history begins, no changes."""
+    untold_sweeps: int
+    """Sweeps whose changes are not written down yet: one that runs, or that was cut short."""
+
+
+def read_changes(
+    catalog: Catalog,
+    since: datetime,
+    until: datetime | None = None,
+    *,
+    search: str = "",
+    types: Sequence[str] = (),
+    kinds: Sequence[str] = (),
+    limit: int = DEFAULT_LIMIT,
+) -> Changes:
+    """Return what changed from one moment until before another (None: now); `limit` 0 stands for all.
+
+    Raises: UserError for a search that makes no sense.
+    """
+    # Its words are the log's own, and what they match is known without looking at the resources.
+    parameters: dict[str, object] = {"since": since.replace(tzinfo=None)}
+    conditions = ["changed_at >= $since"]
+    if until is not None:
+        conditions.append("changed_at < $until")
+        parameters["until"] = until.replace(tzinfo=None)
+    for name, words in (("type", types), ("change", kinds)):
+        if words:
+            conditions.append(f"list_contains(${name}s, {name})")
+            parameters[f"{name}s"] = list(words)
+    searched, values = condition_sql(search)
+    where = " AND ".join([*conditions, *searched])
+    limited = f"LIMIT {limit + 1}" if limit else ""
+    with translating(catalog.path):
+        rows = run(
+            catalog.connection,
+            "SELECT changed_at, change, type, id, account_id, region, edits, looked_before, sweep_id FROM change_log "
+            f"WHERE {where} ORDER BY changed_at DESC, type, id, change {limited}",
+            parameters | values,
+        )
+        first_seen = _first_seen(catalog, since, until, types)
+        [(untold,)] = run(
+            catalog.connection,
+            "SELECT count(*) FROM sweeps WHERE sweep_id > coalesce((SELECT CAST(value AS BIGINT) FROM catalog_meta "
+            "WHERE key = 'changes_known_sweep'), 0)",
+        )
+    kept = rows[:limit] if limit else rows
+    return Changes(tuple(_record(row) for row in kept), len(rows) > len(kept), first_seen, int(untold))
+
+
+def _first_seen(catalog: Catalog, since: datetime, until: datetime | None, types: Sequence[str]) -> int:
+    """Return how many resources were found by the first look at their scope, in that time; the ledger tells."""
+    [(count,)] = run(
+        catalog.connection,
+        "SELECT coalesce(sum(new), 0) FROM (SELECT new, type, finished_at, row_number() OVER "
+        "(PARTITION BY account_id, region, type ORDER BY sweep_id) AS look FROM coverage "
+        "WHERE status IN ('complete', 'partial')) WHERE look = 1 AND finished_at >= $since "
+        "AND ($until IS NULL OR finished_at < CAST($until AS TIMESTAMP)) "
+        "AND (len($types) = 0 OR list_contains($types, type))",
+        {
+            "since": since.replace(tzinfo=None),
+            "until": until.replace(tzinfo=None) if until else None,
+            "types": list(types),
+        },
+    )
+    return int(count)
+
+
+def _record(row: tuple[Any, ...]) -> ChangeRecord:
+    changed_at, change, type_name, resource_id, account_id, region, edits, looked_before, sweep_id = row
+    kept = tuple(Change(edit["path"], _value(edit["before"]), _value(edit["after"])) for edit in edits)
+    return ChangeRecord(
+        changed_at, change, type_name, resource_id, account_id, region, kept, looked_before, int(sweep_id)
+    )
+
+
+def _value(text: str | None) -> Any:  # noqa: ANN401 - a field's value
+    return None if text is None else orjson.loads(text)

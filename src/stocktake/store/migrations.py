@@ -87,6 +87,26 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         WHERE _from <= CAST(moment AS TIMESTAMP) AND (_to IS NULL OR _to > CAST(moment AS TIMESTAMP))
         """,
     ),
+    (
+        # What each sweep changed, written when it ends; values are JSON. What a scope's first look found is no change.
+        """
+        CREATE TABLE change_log (
+            type VARCHAR NOT NULL, id VARCHAR NOT NULL, account_id VARCHAR NOT NULL, region VARCHAR NOT NULL,
+            change VARCHAR NOT NULL, changed_at TIMESTAMP NOT NULL, looked_before TIMESTAMP, sweep_id BIGINT NOT NULL,
+            edits STRUCT("path" VARCHAR, "before" VARCHAR, "after" VARCHAR)[] NOT NULL
+        )
+        """,
+        r"""
+        CREATE VIEW changes AS
+        SELECT changed_at, change, type, id, account_id, region,
+            list_distinct([regexp_replace(e.path, '\[[^\]]*\]', '', 'g') FOR e IN edits]) AS fields,
+            [{
+                'path': e.path, 'before': json_extract_string(e.before, '$'), 'after': json_extract_string(e.after, '$')
+            } FOR e IN edits] AS edits,
+            looked_before, sweep_id
+        FROM change_log
+        """,
+    ),
 )
 
 FORMAT_VERSION = len(MIGRATIONS)

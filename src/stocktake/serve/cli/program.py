@@ -19,7 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # In the order in which one meets them. Each is `command` in a module of that name in `commands`.
-COMMANDS = ("demo", "sync", "query", "show", "relations", "status", "permissions", "types", "schema", "docs")
+COMMANDS = (
+    "demo",
+    "sync",
+    "query",
+    "show",
+    "changes",
+    "diff",
+    "relations",
+    "status",
+    "permissions",
+    "types",
+    "schema",
+    "docs",
+)
 _MODULES = {"types": "type_list"}
 INTERRUPTED = 130
 

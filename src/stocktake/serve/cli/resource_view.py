@@ -152,6 +152,8 @@ def _what(version: Version, before: Version | None) -> list[Text]:
 
 def _change_line(change: Change) -> Text:
     label = Text(f"{change.path} ", style="cyan")
+    if change.order:
+        return label + Text("in another order", style="dim")
     if change.before is None:
         return label + Text("+ " + _short(change.after), style="green")
     if change.after is None:
