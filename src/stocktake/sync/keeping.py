@@ -102,6 +102,20 @@ class ScopeKeeping:
         """Return an unreadable answer as it is kept aside: as text, with what looks like a secret redacted."""
         return self._redactor.raw(body.decode(errors="replace"))
 
+    def moment(self) -> datetime:
+        """Return a time for what is seen now."""
+        return self._keeper.moment()
+
+    def doubt_unsupported(self) -> None:
+        """Turn "not there" into a failure where resources are held: the service was there before.
+
+        Why: what is unsupported is no gap, and a name that cannot be resolved for a moment looks the same.
+        """
+        coverage = self._coverage
+        if coverage.status == "unsupported" and self.may_hold and self.versions.held_count():
+            coverage.status = "failed"
+            coverage.reason = f"not there any more, though resources are held: {coverage.reason}"
+
     def close(self) -> None:
         """Forget what was seen."""
         if self._versions is not None:

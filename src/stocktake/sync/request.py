@@ -44,15 +44,17 @@ class SyncReport:
 
     @property
     def status(self) -> str:
-        """complete: everything asked for is known; gaps: something could not be read."""
+        """complete: everything that there is to know is known; gaps: something could not be read."""
         return "complete" if all(is_whole(scope) for scope in self.scopes) else "gaps"
 
     @property
     def exit_code(self) -> int:
-        """0: everything asked for is known; 3: finished with gaps."""
+        """0: everything that there is to know is known; 3: finished with gaps."""
         return 0 if self.status == "complete" else 3
 
 
 def is_whole(scope: Coverage) -> bool:
-    """Say whether a scope left nothing open."""
+    """Say whether a scope left nothing open: it was read whole, or there is nothing there that could be read."""
+    if scope.status == "unsupported":
+        return True
     return scope.status == "complete" and scope.tags_status in _TAGS_FINE

@@ -171,24 +171,39 @@ class _Sweep:
         coverage = Coverage(scope.account_id, scope.region, scope.type_name, self._clock.now())
         keeping = ScopeKeeping(keeper, resource_type, coverage)
         try:
+            await self._read_scope(place, resource_type, keeping, coverage, under_way)
+            await self._in_catalog(keeping.doubt_unsupported)
+        finally:
+            await self._in_catalog(keeping.close)
+        await self._in_catalog(keeper.ledger.write_coverage, coverage)
+        return coverage
+
+    async def _read_scope(
+        self,
+        place: _Place,
+        resource_type: ResourceType,
+        keeping: ScopeKeeping,
+        coverage: Coverage,
+        under_way: asyncio.Semaphore,
+    ) -> None:
+        try:
             await ScopeRun(
-                reader=TypeReader(place.account.session, resource_type, scope, parents=place.parents),
+                reader=TypeReader(
+                    place.account.session, resource_type, place.scope(resource_type), parents=place.parents
+                ),
                 keeping=keeping,
                 coverage=coverage,
                 executor=self._executor,
                 calls_under_way=under_way,
                 workers=self._request.concurrency,
                 full=self._request.full,
-                now=keeper.moment,
+                now=keeping.moment,
                 progress=self._progress,
             ).run()
         except (UserError, ScopeError) as error:
             # The service cannot even be asked here.
-            coverage.status, coverage.reason, coverage.hint = "failed", error.message, error.hint
-        finally:
-            await self._in_catalog(keeping.close)
-        await self._in_catalog(keeper.ledger.write_coverage, coverage)
-        return coverage
+            coverage.status = error.status if isinstance(error, ScopeError) else "failed"
+            coverage.reason, coverage.hint = error.message, error.hint
 
     async def _note_problem(
         self, keeper: Keeper, accounts: list[_Account], name: str, problem: StocktakeError, report: SyncReport

@@ -19,7 +19,9 @@ def scope_name(scope: Coverage | ScopeStatus) -> str:
 def gap_remarks(scope: Coverage | ScopeStatus, before_gap: str = "") -> Iterator[str]:
     """Yield why a scope is not whole, and what to do about it."""
     name = scope_name(scope)
-    if scope.status != "complete":
+    if scope.status == "unsupported":
+        yield f"{name}: unsupported: {scope.reason or 'no reason given'}"
+    elif scope.status != "complete":
         yield f"{before_gap}{name}: {scope.status}: {scope.reason or 'no reason given'}"
     elif scope.reason:
         yield f"{name}: {scope.reason}"

@@ -76,7 +76,8 @@ def command(
     Without --type, every type that the models know is read. Lists and reads each type by its derived plan, with the
     credentials that the AWS CLI would use. What is unchanged costs no call where the list can tell. A scope
     (account, region, type) that cannot be read is a gap: the run goes on, keeps what was known of it, and exits
-    with code 3.
+    with code 3. Where a service does not exist, there is nothing to know: such a scope is told as unsupported, and
+    is no gap.
     """
     # Imported here: botocore, pyarrow and the database's driver take 450 ms, which --help need not wait for.
     from stocktake.serve.cli.progress import LineProgress, LiveProgress
@@ -135,10 +136,12 @@ def print_report(report: SyncReport, stream: IO[str], *, on_terminal: bool) -> N
         style = None if is_whole(scope) else "yellow"
         table.add_row(scope.type, scope.account_id, scope.region, scope.status, *numbers, style=style)
     console.print(table)
-    for line in _grouped(report.scopes) if is_long else [line for scope in report.scopes for line in _remarks(scope)]:
-        console.print(line, soft_wrap=True)
     if is_long:
-        console.print(_statuses(report.scopes), soft_wrap=True)
+        lines = _by_cause(report.scopes, console.width if on_terminal else _LINE_WIDTH)
+    else:
+        lines = (line for scope in report.scopes for line in _remarks(scope))
+    for line in lines:
+        console.print(line, soft_wrap=True)
     console.print(
         f"sweep {report.sweep_id}: {report.status}, {count(report.calls, 'call')} in {report.seconds:.1f} s",
         style="bold",
@@ -148,46 +151,35 @@ def print_report(report: SyncReport, stream: IO[str], *, on_terminal: bool) -> N
 
 _SCOPES_SHOWN = 50
 """Of more, those without resources are only counted, and gaps of the same cause are told together."""
-_NAMES_SHOWN = 5
+_LINE_WIDTH = 120
 _COUNTS = ("listed", "read", "new", "changed", "deleted", "unchanged", "aside", "calls")
 
 
-def _statuses(scopes: list[Coverage]) -> str:
+def _by_cause(scopes: list[Coverage], width: int) -> Iterator[str]:
+    """Yield what `_remarks` would say, the same of many scopes only once, and how many there are of each status."""
+    from stocktake.serve.cli.gap_groups import group_by_cause, told
+
+    for scope in scopes:
+        yield from _oddities(scope)
+    for group in group_by_cause(scopes):
+        yield from told(group, scopes, width)
     counted = Counter(scope.status for scope in scopes)
     empty = sum(scope.status == "complete" and not scope.listed for scope in scopes)
-    told = ", ".join(f"{number:,} {status}" for status, number in counted.most_common())
-    return f"{count(len(scopes), 'scope')}: {told}; {empty:,} of the complete ones are empty and not shown"
+    statuses = ", ".join(f"{number:,} {status}" for status, number in counted.most_common())
+    yield f"{count(len(scopes), 'scope')}: {statuses}; {empty:,} of the complete ones are empty and not shown"
 
 
-def _grouped(scopes: list[Coverage]) -> Iterator[str]:
-    """Yield what `_remarks` would say, the same of many scopes only once."""
-    groups: dict[tuple[str, str, str], list[Coverage]] = {}
-    for scope in scopes:
-        if scope.status != "complete" or scope.missing_permission:
-            # The operation's name differs from scope to scope, and the cause does not.
-            _, separator, cause = scope.reason.partition(": ")
-            groups.setdefault((scope.status, cause if separator else scope.reason, scope.hint), []).append(scope)
-        elif scope.reason or scope.drift or scope.aside or scope.tags_status not in {"complete", "none"}:
-            yield from _remarks(scope)
-    for (status, cause, hint), alike in sorted(groups.items(), key=lambda one: -len(one[1])):
-        names = ", ".join(scope.type for scope in alike[:_NAMES_SHOWN])
-        more = f" and {len(alike) - _NAMES_SHOWN:,} more" if len(alike) > _NAMES_SHOWN else ""
-        yield f"gap: {count(len(alike), 'scope')} {status}: {cause or 'no reason given'}: {names}{more}"
-        missing = sorted({scope.missing_permission for scope in alike if scope.missing_permission})
-        if missing:
-            yield f"  missing permission: {', '.join(missing)}"
-        elif hint:
-            yield f"  next: {hint}"
+def _remarks(scope: Coverage) -> Iterator[str]:
+    yield from gap_remarks(scope, "gap: ")
+    yield from _oddities(scope)
 
 
-def _remarks(scope: Coverage) -> list[str]:
+def _oddities(scope: Coverage) -> Iterator[str]:
     name = scope_name(scope)
-    lines = list(gap_remarks(scope, "gap: "))
     if scope.throttled_calls:
-        lines.append(f"{name}: {count(scope.throttled_calls, 'call')} throttled, and asked again")
+        yield f"{name}: {count(scope.throttled_calls, 'call')} throttled, and asked again"
     if scope.drift:
         shown = ", ".join(sorted(scope.drift)[:5]) + (", …" if len(scope.drift) > 5 else "")
-        lines.append(f"{name}: {count(len(scope.drift), 'field')} unknown to the model, kept in _unknown: {shown}")
+        yield f"{name}: {count(len(scope.drift), 'field')} unknown to the model, kept in _unknown: {shown}"
     if scope.aside:
-        lines.append(f"{name}: {count(scope.aside, 'value')} kept aside: stocktake query 'FROM aside'")
-    return lines
+        yield f"{name}: {count(scope.aside, 'value')} kept aside: stocktake query 'FROM aside'"
