@@ -16,6 +16,7 @@ from stocktake.collect.requests import RequestBuilder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stocktake.collect.endpoint_maker import EndpointMaker
     from stocktake.collect.http import HttpClient
     from stocktake.collect.limiter import Limiters
 
@@ -37,27 +38,38 @@ class Endpoints:
 
     def __init__(
         self,
-        make_client: Callable[[str, str], Any],
+        maker: EndpointMaker,
         http: HttpClient,
         make_limiters: Callable[[], Limiters],
-        forget_models: Callable[[str], None],
+        configuration: object = None,
     ) -> None:
         self.http = http
         self.clock = ProviderClock()
-        self._make_client = make_client
+        self.configuration = configuration
+        """What two sessions must have in common to share this."""
+        self._maker = maker
         self._make_limiters = make_limiters
-        self._forget_models = forget_models
         self._endpoints: dict[tuple[str, str], Endpoint] = {}
         self._health: dict[tuple[str, str], EndpointHealth] = {}
         self._regions: dict[str, RegionHealth] = {}
         self._limiters: dict[str, Limiters] = {}
+
+    def known_regions(self, partition: str) -> tuple[str, ...]:
+        """Return the regions of a partition, as the models have them."""
+        return self._maker.known_regions(partition)
+
+    def partition(self, region: str) -> str:
+        """Return the partition that a region is in; '' where the models do not know it."""
+        return self._maker.partition(region)
 
     def endpoint(self, service: str, region: str) -> Endpoint:
         """Return how a service is called in a region."""
         key = (service, region)
         endpoint = self._endpoints.get(key)
         if endpoint is None:
-            endpoint = self._endpoints[key] = Endpoint(self._make_client(service, region), self.health(service, region))
+            endpoint = self._endpoints[key] = Endpoint(
+                self._maker.make_client(service, region), self.health(service, region)
+            )
         return endpoint
 
     def health(self, service: str, region: str) -> EndpointHealth:
@@ -80,4 +92,4 @@ class Endpoints:
         """Drop what was loaded for a service, so that going through all of them does not keep them all."""
         for key in [key for key in self._endpoints if key[0] == service]:
             del self._endpoints[key]
-        self._forget_models(service)
+        self._maker.forget(service)

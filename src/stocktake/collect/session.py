@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
 import botocore.session
 import orjson
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ConfigParseError,
-    NoRegionError,
-    ProfileNotFound,
-    UnknownServiceError,
-)
+from botocore.exceptions import ConfigParseError, NoRegionError, ProfileNotFound
 from botocore.httpsession import get_cert_path
-from botocore.loaders import create_loader
 
 from stocktake.collect.credentials import CredentialSource
+from stocktake.collect.endpoint_maker import EndpointMaker, shared_loader
 from stocktake.collect.endpoints import Endpoints
 from stocktake.collect.http import CONNECT_TIMEOUT_SECONDS, MAX_CONNECTIONS, READ_TIMEOUT_SECONDS, HttpClient
 from stocktake.collect.limiter import Limiters
@@ -31,7 +22,6 @@ from stocktake.collect.limits import Limits, read_known_limits
 from stocktake.collect.retrying import RetryBudget, RetryPolicy
 from stocktake.collect.service_client import CallPurpose, ServiceClient
 from stocktake.core.errors import UserError
-from stocktake.providers.aws.models import open_models
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +52,14 @@ class CollectSettings:
     retry_policy: RetryPolicy = field(default_factory=RetryPolicy)
     throttle_patience_seconds: float = 60.0
 
+    def make_limiters(self) -> Limiters:
+        """Make the limiters of an account."""
+        return Limiters(
+            calls_per_second=self.calls_per_second,
+            patience_seconds=self.throttle_patience_seconds,
+            limits=self.limits,
+        )
+
 
 _DEFAULTS = CollectSettings()
 
@@ -87,6 +85,8 @@ class Session:
         self.clock = endpoints.clock
         self.account_id = ""
         """Known once `fetch_caller_identity` has answered."""
+        self.caller = ""
+        """The ARN of who calls, known likewise."""
         self.proven_regions: set[str] = set()
         """Where a call has passed with these credentials."""
         self.retry_policy = settings.retry_policy
@@ -155,6 +155,7 @@ class Session:
         said = orjson.loads(answer.body)
         arn: str = said["Arn"]
         self.is_of(said["Account"])
+        self.caller = arn
         return CallerIdentity(account_id=self.account_id, partition=arn.split(":")[1], arn=arn)
 
 
@@ -165,8 +166,11 @@ def open_session(
     *,
     models: Path | None = None,
     settings: CollectSettings = _DEFAULTS,
+    sharing: Session | None = None,
 ) -> Session:
     """Find credentials and region as botocore does, and return the session that collects with them.
+
+    It shares the connections and endpoints of `sharing` where both are configured alike.
 
     Raises: CredentialsError where there are none; UserError for an unknown profile, or where no region is set.
     """
@@ -190,91 +194,41 @@ def open_session(
         return _botocore_session(profile, models).get_credentials()
 
     credentials = CredentialSource(find, profile=profile or "")
-    endpoints = _endpoints(botocore_session, endpoint_url, profile or "", settings)
-    return Session(endpoints, credentials, region=found, profile=profile or "", settings=settings)
-
-
-def _endpoints(
-    botocore_session: Any,  # noqa: ANN401 - botocore has no types
-    endpoint_url: str | None,
-    profile: str,
-    settings: CollectSettings,
-) -> Endpoints:
-    config = Config(inject_host_prefix=False) if _is_address(endpoint_url) else None
-    http = HttpClient(
-        max_connections=settings.max_connections,
-        connect_timeout_seconds=settings.connect_timeout_seconds,
-        read_timeout_seconds=settings.read_timeout_seconds,
-        ca_bundle=_ca_bundle(botocore_session),
-    )
-
-    def make_client(service: str, region: str) -> Any:  # noqa: ANN401 - botocore has no types
-        """Make a client of botocore's for its models, endpoint rules and handlers; it never sends anything."""
-        try:
-            return botocore_session.create_client(
-                service,
-                region_name=region,
-                endpoint_url=endpoint_url,
-                config=config,
-                # Nobody's: all accounts share it, and real ones may have an account's endpoint as their own.
-                aws_access_key_id="shared",
-                aws_secret_access_key="shared",  # noqa: S106 - nothing is signed with it
-            )
-        except UnknownServiceError as error:
-            raise UserError(
-                f"The models know no service {service!r}.", code="unknown_service", hint="Update botocore."
-            ) from error
-        except ValueError as error:
-            raise UserError(
-                str(error), code="bad_url", hint="An endpoint is written http://host:port or https://host."
-            ) from error
-        except BotoCoreError as error:
-            raise UserError(str(error), code="bad_configuration", where=profile) from error
-
-    def make_limiters() -> Limiters:
-        return Limiters(
-            calls_per_second=settings.calls_per_second,
-            patience_seconds=settings.throttle_patience_seconds,
-            limits=settings.limits,
+    configuration = (endpoint_url, models, settings, _of_endpoints(botocore_session))
+    shares = sharing is not None and sharing.endpoints.configuration == configuration
+    if sharing is not None and shares:
+        endpoints = sharing.endpoints
+    else:
+        endpoints = Endpoints(
+            EndpointMaker(botocore_session, endpoint_url, profile or ""),
+            HttpClient(
+                max_connections=settings.max_connections,
+                connect_timeout_seconds=settings.connect_timeout_seconds,
+                read_timeout_seconds=settings.read_timeout_seconds,
+                ca_bundle=_ca_bundle(botocore_session),
+            ),
+            settings.make_limiters,
+            configuration,
         )
+    return Session(endpoints, credentials, region=found, profile=profile or "", settings=settings, borrowed=shares)
 
-    def forget_models(service: str) -> None:
-        # botocore's loader keeps every model that it read, and has no way to drop one.
-        kept = botocore_session.get_component("data_loader")._cache  # noqa: SLF001
-        for key in [key for key in kept if any(_is_of(part, service) for part in key)]:
-            del kept[key]
 
-    return Endpoints(make_client, http, make_limiters, forget_models)
+def _of_endpoints(session: Any) -> dict[str, object]:  # noqa: ANN401 - botocore has no types
+    """Return what of a profile decides where and how calls go, whoever makes them."""
+    return {name: value for name, value in session.get_scoped_config().items() if not _PERSONAL.fullmatch(name)}
+
+
+_PERSONAL = re.compile(
+    r"aws_.*|region|output|role_.*|source_profile|credential_.*|external_id|mfa_serial|duration_seconds|sso_.*|"
+    r"web_identity_token_file|login_.*"
+)
 
 
 def _botocore_session(profile: str | None, models: Path | None) -> Any:  # noqa: ANN401 - botocore has no types
     session = botocore.session.Session(profile=profile)
     data_path = os.environ.get("AWS_DATA_PATH", "")
-    session.register_component("data_loader", _loader(data_path, str(models or "")))
+    session.register_component("data_loader", shared_loader(data_path, str(models or "")))
     return session
-
-
-def _is_address(endpoint_url: str | None) -> bool:
-    """Say whether an endpoint is an address or this machine: no name can be put before that, as some services do."""
-    host = urlsplit(endpoint_url).hostname if endpoint_url else None
-    if not host:
-        return False
-    try:
-        ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return True
-
-
-def _is_of(part: object, service: str) -> bool:
-    return isinstance(part, str) and (part == service or part.startswith(f"{service}/"))
-
-
-@cache
-def _loader(data_path: str, models: str) -> Any:  # noqa: ANN401 - botocore has no types
-    """Make a loader that all sessions share: a service's model is read and kept once, not once per account."""
-    folders = [str(folder) for folder in open_models(models).folders] if models else []
-    return create_loader(os.pathsep.join(filter(None, [*folders, data_path])) or None)
 
 
 def _unknown_profile(error: ProfileNotFound, session: Any) -> UserError:  # noqa: ANN401 - botocore has no types

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from typing import Any, NamedTuple
 
-from stocktake.demo import sagemaker_api, tagging_api
+from stocktake.demo import accounts_api, sagemaker_api, tagging_api
 from stocktake.demo.api_errors import ApiError
 from stocktake.demo.control import control
 from stocktake.demo.faults import Caller, Faults
@@ -19,8 +18,6 @@ from stocktake.demo.protocol import (
     JSON_TYPE,
     XML_TYPE,
     Scope,
-    assumed_role,
-    caller_identity,
     is_xml,
     read_body,
     read_form,
@@ -36,8 +33,6 @@ Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 _ENDLESS = "ZW5kbGVzcw=="
-_DAY_SECONDS = 86_400
-_ROLE = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/.+")
 
 
 class Answer(NamedTuple):
@@ -126,7 +121,8 @@ class Application:
         if not service:
             form = read_form(incoming.body) if incoming.method == "POST" and not incoming.target else {}
             service = incoming.scope.service
-            operation = form.get("Action") or operation or incoming.method
+            named = accounts_api.operation_of(service, incoming.method, incoming.path)
+            operation = form.get("Action") or operation or named or incoming.method
             kind = XML_TYPE if is_xml(service, form) else JSON_TYPE
         account = incoming.scope.account or self.state.default_account
         caller = Caller(account, incoming.scope.region, service, operation)
@@ -143,12 +139,15 @@ class Application:
     async def _serve(
         self, incoming: Incoming, caller: Caller, kind: bytes, form: dict[str, str], request_id: str
     ) -> Answer:
+        accounts_api.check_session(incoming.scope.access_key, self.state.clock.now_ms())
         handler = _handler(caller)
         if handler is not None:
             return self._simulated(handler, caller, incoming.body, kind)
         self.faults.check(caller, self.state.switches, "*")
-        if caller.service == "sts" and caller.operation in {"GetCallerIdentity", "AssumeRole"}:
-            return Answer(200, XML_TYPE, self._sts(caller, form, incoming.scope.access_key, request_id))
+        asked = accounts_api.Request(caller, form, incoming.body, incoming.scope.access_key, request_id)
+        told = accounts_api.answer(self.state, asked)
+        if told is not None:
+            return Answer(200, *told)
         status, headers, body = await asyncio.get_running_loop().run_in_executor(
             self._threads, self.neighbors.answer, caller.account, incoming.method, incoming.path, incoming.query,
             incoming.headers, incoming.body,
@@ -174,16 +173,6 @@ class Application:
         if switches.malformed_arns and _resource(caller, request) in switches.malformed_arns:
             raw = raw[: len(raw) // 2] + b'"\x00{'
         return Answer(200, kind, raw)
-
-    def _sts(self, caller: Caller, form: dict[str, str], access_key: str, request_id: str) -> bytes:
-        if caller.operation == "GetCallerIdentity":
-            return caller_identity(caller.account, caller.arn, access_key, request_id)
-        role = form.get("RoleArn", "")
-        found = _ROLE.fullmatch(role)
-        if found is None:
-            raise ApiError("ValidationError", f"{role or 'RoleArn'} is invalid")
-        expires = formatdate(self.state.clock.now_ms() / 1000 + _DAY_SECONDS, usegmt=True)
-        return assumed_role(found[1], role, form.get("RoleSessionName", "session"), expires, request_id)
 
 
 def _handler(caller: Caller) -> sagemaker_api.Handler | None:

@@ -96,10 +96,19 @@ def throttled(service: str) -> ApiError:
 
 
 def _deny(caller: Caller, denied: frozenset[str], resource: str) -> None:
+    deny_in(caller, denied, resource, caller.account)
+
+
+def deny_in(caller: Caller, denied: frozenset[str], resource: str, account: str) -> None:
+    """Refuse an action that is denied everywhere, in the caller's region, or in an account.
+
+    Raises:
+        ApiError: the service's own words for it.
+    """
     prefix = {"tagging": "tag"}.get(caller.service, caller.service)
     action = f"{prefix}:{caller.operation}"
     for refused in (action, f"{prefix}:*"):
-        if refused in denied or f"{refused}@{caller.region}" in denied or f"{refused}@{caller.account}" in denied:
+        if refused in denied or f"{refused}@{caller.region}" in denied or f"{refused}@{account}" in denied:
             code, status = _DENIALS.get(caller.service, ("AccessDeniedException", 400))
             raise ApiError(
                 code,

@@ -24,7 +24,6 @@ _KEY = re.compile(r"A[KS]IA([0-9]{12})[0-9A-Z]*")
 _RPC_PATH = re.compile(r"/service/([^/]+)/operation/([^/]+)")
 _TARGETS = {"SageMaker": "sagemaker", "ResourceGroupsTaggingAPI_20170126": "tagging"}
 _MODELS = {"sagemaker": "sagemaker", "tagging": "resourcegroupstaggingapi"}
-_STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 
 class Scope(NamedTuple):
@@ -133,31 +132,3 @@ def _error_shape(model: str, code: str) -> tuple[str, int]:
         name = next((member for member in shape.members if member.lower() == "message"), "message")
         return name, int(shape.metadata.get("error", {}).get("httpStatusCode", 0))
     return "message", 0
-
-
-def caller_identity(account: str, arn: str, access_key: str, request_id: str) -> bytes:
-    """Return the answer of GetCallerIdentity."""
-    return _sts(
-        "GetCallerIdentity",
-        f"<Arn>{arn}</Arn><UserId>AROA{access_key[4:]}:stocktake</UserId><Account>{account}</Account>",
-        request_id,
-    )
-
-
-def assumed_role(account: str, role: str, session: str, expires: str, request_id: str) -> bytes:
-    """Return the answer of AssumeRole: credentials whose key stands for the role's account."""
-    name = role.rpartition("/")[2]
-    result = (
-        f"<Credentials><AccessKeyId>ASIA{account}DEMO</AccessKeyId><SecretAccessKey>simulated</SecretAccessKey>"
-        f"<SessionToken>simulated-session</SessionToken><Expiration>{expires}</Expiration></Credentials>"
-        f"<AssumedRoleUser><AssumedRoleId>AROA{account}DEMO:{escape(session)}</AssumedRoleId>"
-        f"<Arn>arn:aws:sts::{account}:assumed-role/{escape(name)}/{escape(session)}</Arn></AssumedRoleUser>"
-    )
-    return _sts("AssumeRole", result, request_id)
-
-
-def _sts(operation: str, result: str, request_id: str) -> bytes:
-    return (
-        f'<{operation}Response xmlns="{_STS_NAMESPACE}"><{operation}Result>{result}</{operation}Result>'
-        f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{operation}Response>"
-    ).encode()

@@ -28,6 +28,12 @@ class Switches:
     """Actions that the caller may not do."""
     expired_accounts: frozenset[str] = frozenset()
     """Accounts (or `*`) whose credentials have expired."""
+    suspended_accounts: frozenset[str] = frozenset()
+    """Accounts that the organization lists as suspended, and whose roles nobody can assume."""
+    role_seconds: float = 0.0
+    """Virtual seconds that a role's credentials last; 0: as asked for."""
+    role_external_id: str = ""
+    """What every role's trust policy wants to be told; empty: nothing."""
     disabled_regions: frozenset[str] = frozenset()
     """Regions where the caller's token is not valid, as in a region that the account has not opted into."""
     hang_regions: frozenset[str] = frozenset()
@@ -65,6 +71,8 @@ def _coerce(name: str, held: object, value: object) -> object:
             return frozenset(str(item) for item in value)
         case Mapping(), Mapping():
             return {str(op): _limit(name, limit) for op, limit in value.items()}
+        case str(), str():
+            return value
         case int(), int():
             return value
         case float(), int() | float():

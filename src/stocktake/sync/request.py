@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from stocktake.collect.http import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stocktake.collect.limits import Limit
     from stocktake.store.ledger import Coverage
 
 _TAGS_FINE = frozenset({"complete", "none"})
@@ -21,9 +24,23 @@ class SyncRequest:
     types: tuple[str, ...] = ()
     """Types, services (`ec2`) or patterns (`aws_ec2_*`); empty: every type with good evidence."""
     regions: tuple[str, ...] = ()
-    """Empty: the profile's own region."""
+    """Empty: the profile's own region, and of an organization all; `all`: those that are open in each account."""
     profiles: tuple[str | None, ...] = (None,)
     """None: botocore's own chain."""
+    accounts: tuple[str, ...] = ()
+    """Enter these accounts by assuming a role in each."""
+    assume_role: str = ""
+    """The role: an ARN with `{partition}` and `{account_id}`, or its name; by default StocktakeReader."""
+    external_id: str = ""
+    role_session_name: str = "stocktake"
+    organization: bool = False
+    """Enter every active account of the profile's organization."""
+    limits: tuple[Limit, ...] = ()
+    """The most that single operations may be called."""
+    max_calls_per_second: float | None = None
+    """Of an account, over all operations and regions."""
+    connect_timeout_seconds: float = CONNECT_TIMEOUT_SECONDS
+    read_timeout_seconds: float = READ_TIMEOUT_SECONDS
     endpoint_url: str | None = None
     models: Path | None = None
     full: bool = False

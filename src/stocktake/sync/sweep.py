@@ -6,21 +6,21 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from stocktake.collect.answers import Scope
 from stocktake.collect.parents import ParentLists, needed_members
-from stocktake.collect.session import CollectSettings, open_session
 from stocktake.collect.type_reader import TypeReader
 from stocktake.core.clock import SystemClock
 from stocktake.core.errors import ScopeError, StocktakeError, UserError
 from stocktake.providers.aws.models import open_models
 from stocktake.relations.update import update_relations
 from stocktake.resource_types.registry import load_type
+from stocktake.store.account_gaps import close_account_gaps, write_account_gap
 from stocktake.store.catalog import open_catalog
 from stocktake.store.ledger import Coverage, Ledger
 from stocktake.store.type_tables import held_types
+from stocktake.sync.accounts import ALL_REGIONS, open_accounts
 from stocktake.sync.keeping import Keeper, ScopeKeeping
 from stocktake.sync.planning import load_service_types, plan_services
 from stocktake.sync.request import SyncReport
@@ -29,10 +29,10 @@ from stocktake.sync.scope import ScopeRun
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stocktake.collect.session import CallerIdentity, Session
     from stocktake.core.clock import Clock
     from stocktake.core.progress import Progress
     from stocktake.resource_types.spec import ResourceType
+    from stocktake.sync.accounts import Account, OpenedAccounts
     from stocktake.sync.planning import PlannedService
     from stocktake.sync.request import SyncRequest
 
@@ -41,13 +41,6 @@ _SERVICES_AT_ONCE = 6
 GLOBAL = "global"
 """The region of what every region answers the same."""
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Account:
-    session: Session
-    identity: CallerIdentity
-    regions: tuple[str, ...]
 
 
 def run_sync(request: SyncRequest, progress: Progress, clock: Clock | None = None) -> SyncReport:
@@ -78,7 +71,8 @@ class _Sweep:
         async with AsyncExitStack() as stack:
             stack.callback(self._executor.shutdown)
             plans = plan_services(self._request.types, self._models)
-            accounts = [await self._open_account(stack, profile) for profile in self._request.profiles]
+            opened = await open_accounts(stack, self._request)
+            accounts = opened.accounts
             catalog = open_catalog(self._request.catalog, wait_seconds=self._request.lock_wait_seconds)
             # After whatever is under way there: an interrupt may come in the middle of a statement.
             stack.push_async_callback(self._in_catalog, catalog.close)
@@ -88,6 +82,7 @@ class _Sweep:
                 for resource_type in plan.known.values():
                     keeper.ensure(resource_type)
             report = SyncReport(ledger.sweep_id)
+            await self._note_accounts(keeper, opened, plans, report)
             try:
                 await self._run_services(keeper, accounts, plans, report)
                 await self._in_catalog(update_relations, catalog, ledger.sweep_id)
@@ -105,21 +100,24 @@ class _Sweep:
     async def _in_catalog(self, function: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
 
-    async def _open_account(self, stack: AsyncExitStack, profile: str | None) -> _Account:
-        request = self._request
-        session = open_session(
-            profile,
-            request.regions[0] if request.regions else None,
-            request.endpoint_url,
-            models=request.models,
-            settings=CollectSettings(max_connections=request.concurrency),
-        )
-        await stack.enter_async_context(session)
-        identity = await session.fetch_caller_identity()
-        return _Account(session, identity, request.regions or (session.region,))
+    async def _note_accounts(
+        self, keeper: Keeper, opened: OpenedAccounts, plans: list[PlannedService], report: SyncReport
+    ) -> None:
+        """Write a gap for every account that could not be entered."""
+        types = {name for plan in plans for name in plan.names}
+        regions = [region for region in self._request.regions if region != ALL_REGIONS]
+        now = keeper.moment()
+        for gap in opened.gaps:
+            report.scopes.append(
+                await self._in_catalog(
+                    write_account_gap, keeper.catalog, keeper.ledger, gap.account_id, gap.error, types, regions, now
+                )
+            )
+        entered = {account.identity.account_id for account in opened.accounts}
+        await self._in_catalog(close_account_gaps, keeper.catalog, keeper.ledger, entered, now)
 
     async def _run_services(
-        self, keeper: Keeper, accounts: list[_Account], plans: list[PlannedService], report: SyncReport
+        self, keeper: Keeper, accounts: list[Account], plans: list[PlannedService], report: SyncReport
     ) -> None:
         """Read service by service, a few at once: a service's models and parents are forgotten once it is done."""
         at_once = asyncio.Semaphore(_SCOPES_AT_ONCE)
@@ -206,7 +204,7 @@ class _Sweep:
             coverage.reason, coverage.hint = error.message, error.hint
 
     async def _note_problem(
-        self, keeper: Keeper, accounts: list[_Account], name: str, problem: StocktakeError, report: SyncReport
+        self, keeper: Keeper, accounts: list[Account], name: str, problem: StocktakeError, report: SyncReport
     ) -> None:
         """Write a gap for a type that could not be derived."""
         for account in accounts:
@@ -221,7 +219,7 @@ class _Place:
     """One account and region, while one service is read there."""
 
     def __init__(
-        self, account: _Account, region: str, types: list[ResourceType], load: Callable[[str], ResourceType]
+        self, account: Account, region: str, types: list[ResourceType], load: Callable[[str], ResourceType]
     ) -> None:
         self.account = account
         self._region = region
@@ -253,13 +251,13 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def _distinct_regions(
-    accounts: list[_Account], types: list[ResourceType]
-) -> list[tuple[_Account, str, list[ResourceType]]]:
+    accounts: list[Account], types: list[ResourceType]
+) -> list[tuple[Account, str, list[ResourceType]]]:
     """Return every account and region once, even where two profiles lead to the same account.
 
     What every region answers the same is asked in the first.
     """
-    found: dict[tuple[str, str], tuple[_Account, str, list[ResourceType]]] = {}
+    found: dict[tuple[str, str], tuple[Account, str, list[ResourceType]]] = {}
     asked: set[str] = set()
     for account in accounts:
         account_id = account.identity.account_id
