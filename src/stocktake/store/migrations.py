@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from stocktake.store.resource_tables import RESOURCE_TABLES
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE catalog_meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL)",
@@ -107,6 +109,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         FROM change_log
         """,
     ),
+    RESOURCE_TABLES,
 )
 
 FORMAT_VERSION = len(MIGRATIONS)

@@ -1,0 +1,212 @@
+"""The resources of all types in one table, for searching: derived from the types' tables, so never the only copy.
+
+A sweep's end brings it up to date, which costs what changed. Type, account and region stand in `resource_scopes`, so
+that a row has one number for all three. Tags whose keys have few values get columns of their own: such a column costs
+two bytes a row and a few milliseconds to count, where lists of tags take thirty times as long.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stocktake.store.catalog import run
+from stocktake.store.resource_rows import (
+    HeldType,
+    has_tags,
+    literal,
+    name_expression,
+    read_held_types,
+    state_expression,
+    tags_expression,
+    text_expression,
+)
+from stocktake.store.tag_columns import give_columns, note_tags, read_tag_columns
+from stocktake.store.type_tables import history_name, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+    from stocktake.store.catalog import Catalog
+
+RULES = 1
+"""Goes up when the rules change what a row holds: then all rows are made anew."""
+_KNOWN_SWEEP = "resources_known_sweep"
+_RULES = "resources_rules"
+_COUNTED = "resources_tags_counted"
+_SCOPE_FACTS = {"type": "name", "provider": "provider", "service": "service"}
+
+
+def refresh_resources(catalog: Catalog, type_names: Sequence[str] | None = None) -> int:
+    """Bring the search table up to date with the types' tables; return how many rows were written.
+
+    Without `type_names`, with everything that sweeps wrote since the last such call, and with the ledger, which tells
+    when each scope was last known whole: for the end of a sweep. With names, only those types: for readers who cannot
+    wait until then. What a sweep that was cut short left undone is made up for.
+    """
+    connection = catalog.connection
+    if _read_meta(connection, _RULES) != RULES:
+        _empty(catalog)
+    known = _read_meta(connection, _KNOWN_SWEEP) or 0
+    [(newest,)] = run(connection, "SELECT coalesce(max(sweep_id), 0) FROM sweeps")
+    names = _changed_types(connection, known) if type_names is None else list(type_names)
+    written = 0
+    for held in read_held_types(connection, names):
+        with catalog.transaction():
+            written += _write_type(connection, held, known)
+    with catalog.transaction():
+        if type_names is None:
+            _write_coverage(connection, known)
+            _write_meta(connection, _KNOWN_SWEEP, newest)
+        if written:
+            _recount_tags(connection)
+    return written
+
+
+def is_complete(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether the search table holds all resources: it does not before the first sweep's end."""
+    return _read_meta(connection, _RULES) == RULES and _read_meta(connection, _KNOWN_SWEEP) is not None
+
+
+def _read_meta(connection: duckdb.DuckDBPyConnection, key: str) -> int | None:
+    found = run(connection, "SELECT value FROM catalog_meta WHERE key = ?", [key])
+    return int(found[0][0]) if found else None
+
+
+def _write_meta(connection: duckdb.DuckDBPyConnection, key: str, value: int) -> None:
+    run(connection, "INSERT OR REPLACE INTO catalog_meta VALUES (?, ?)", [key, str(value)])
+
+
+def _empty(catalog: Catalog) -> None:
+    """Forget all rows, so that they are made anew."""
+    with catalog.transaction() as connection:
+        for table in ("resource_index", "resource_scopes", "resource_tag_keys", "resource_tag_values"):
+            run(connection, f"DELETE FROM {table}")
+        run(connection, "DELETE FROM catalog_meta WHERE key IN (?, ?)", [_KNOWN_SWEEP, _COUNTED])
+        _write_meta(connection, _RULES, RULES)
+
+
+def _changed_types(connection: duckdb.DuckDBPyConnection, known: int) -> list[str] | None:
+    """Return the types whose tables have changed since a sweep; None: any of them may have."""
+    # The ledger tells, except of scopes that a sweep never got to the end of.
+    [(untold,)] = run(
+        connection,
+        "SELECT count(*) FROM sweeps WHERE sweep_id > $known AND status NOT IN ('complete', 'gaps') "
+        "AND sweep_id <> (SELECT max(sweep_id) FROM sweeps)",
+        {"known": known},
+    )
+    if known == 0 or untold:
+        return None
+    rows = run(
+        connection,
+        "SELECT DISTINCT type FROM coverage WHERE sweep_id > $known AND new + changed + deleted > 0",
+        {"known": known},
+    )
+    return [str(row[0]) for row in rows]
+
+
+def _write_type(connection: duckdb.DuckDBPyConnection, held: HeldType, known: int) -> int:
+    """Take out what ended or changed since a sweep, put in what began and still holds."""
+    joined = _note_touched(connection, held, known)
+    [(touched,)] = run(connection, "SELECT count(*) FROM _touched")
+    if touched == 0:
+        return 0
+    fresh = f"{joined} WHERE _h._to IS NULL AND _h._sweep > {known}"
+    if has_tags(held):
+        give_columns(connection, f"(SELECT unnest(_h.tags) AS tag FROM {fresh})", touched)
+    run(
+        connection,
+        "CREATE OR REPLACE TEMP TABLE _before AS SELECT scope AS _bs, id AS _bi, created_at AS _bc, "
+        "first_seen_at AS _first FROM resource_index SEMI JOIN _touched ON scope = _scope AND id = _key",
+    )
+    run(connection, "DELETE FROM resource_index USING _touched WHERE scope = _scope AND id = _key")
+    columns = {key: column for key, column in read_tag_columns(connection).items() if column}
+    picked = ", ".join(f"{sql} AS {name}" for name, sql in _row(held, columns).items())
+    closed = (
+        "SELECT account_id AS _ca, _region AS _cr, _id AS _ci, _created AS _cc, min(_from) AS _closed_first "
+        f"FROM {quote(history_name(held.name))} WHERE _to IS NOT NULL AND _id IN (SELECT _key FROM _touched) "
+        "GROUP BY ALL"
+    )
+    [(written,)] = run(
+        connection,
+        f"INSERT INTO resource_index BY NAME SELECT {picked} FROM {joined} "
+        f"LEFT JOIN ({closed}) ON _ci = _h._id AND _ca = _a AND _cr = _r AND _cc IS NOT DISTINCT FROM _h._created "
+        "LEFT JOIN _before ON _bi = _h._id AND _bs = _scope AND _bc IS NOT DISTINCT FROM _h._created "
+        f"WHERE _h._to IS NULL AND _h._sweep > {known}",
+    )
+    if has_tags(held):
+        note_tags(connection, "resource_index AS _i SEMI JOIN _touched ON _i.scope = _scope AND _i.id = _key")
+    return int(written)
+
+
+def _note_touched(connection: duckdb.DuckDBPyConnection, held: HeldType, known: int) -> str:
+    """Note scopes that are new, and in `_touched` which resources began, changed or ended since a sweep.
+
+    Return the type's versions, each with the number of its scope, as SQL.
+    """
+    history = quote(history_name(held.name))
+    # Underscored, since a type may have a field of any other name.
+    changed = f"(_h._sweep > {known} OR _h._end_sweep > {known})"
+    facts = ", ".join(f"{literal(getattr(held, fact))} AS {name}" for name, fact in _SCOPE_FACTS.items())
+    run(
+        connection,
+        "INSERT INTO resource_scopes BY NAME SELECT * EXCLUDE (_last), "
+        "_last + row_number() OVER (ORDER BY account_id, region) AS scope FROM "
+        f"(SELECT DISTINCT {facts}, account_id, _region AS region FROM {history} AS _h WHERE {changed} "
+        "EXCEPT SELECT type, provider, service, account_id, region FROM resource_scopes), "
+        "(SELECT coalesce(max(scope), 0) AS _last FROM resource_scopes)",
+    )
+    scopes = f"(SELECT scope, account_id, region FROM resource_scopes WHERE type = {literal(held.name)})"
+    joined = f"{history} AS _h JOIN {scopes} AS _s(_scope, _a, _r) ON _h.account_id = _a AND _h._region = _r"
+    run(
+        connection,
+        "CREATE OR REPLACE TEMP TABLE _touched AS "
+        f"SELECT DISTINCT _scope, _h._id AS _key FROM {joined} WHERE {changed}",
+    )
+    return joined
+
+
+def _row(held: HeldType, columns: dict[str, str]) -> dict[str, str]:
+    """Return the columns of the search table, each as SQL over a type's versions."""
+    tags = tags_expression(held, "_h")
+    row = {
+        "scope": "_scope",
+        "id": "_h._id",
+        "name": name_expression(held, "_h"),
+        "state": state_expression(held, "_h"),
+        "tags": tags,
+        "created_at": "_h._created",
+        "first_seen_at": "least(_h._from, _first, _closed_first)",
+        "changed_at": "_h._from",
+        "text": text_expression(held, "_h", columns),
+    }
+    if has_tags(held):
+        row |= {column: f"tag({tags}, {literal(key)})" for key, column in columns.items()}
+    return row
+
+
+def _write_coverage(connection: duckdb.DuckDBPyConnection, known: int) -> None:
+    """Take over from the ledger when each scope was last known whole, and whether the newest sweep got that far."""
+    run(
+        connection,
+        """
+        UPDATE resource_scopes AS _s
+        SET complete_at = coalesce(_c.whole, _s.complete_at), stale = _c.newest <> 'complete'
+        FROM (
+            SELECT type, account_id, region, arg_max(status, sweep_id) AS newest,
+                max(finished_at) FILTER (WHERE status = 'complete') AS whole
+            FROM coverage WHERE sweep_id > $known GROUP BY ALL
+        ) AS _c
+        WHERE _s.type = _c.type AND _s.account_id = _c.account_id AND _s.region = _c.region
+        """,
+        {"known": known},
+    )
+
+
+def _recount_tags(connection: duckdb.DuckDBPyConnection) -> None:
+    """Look again which tags deserve columns, each time the table has doubled."""
+    [(rows,)] = run(connection, "SELECT count(*) FROM resource_index")
+    if rows >= 2 * (_read_meta(connection, _COUNTED) or 0):
+        give_columns(connection, "(SELECT unnest(tags) AS tag FROM resource_index)", rows)
+        _write_meta(connection, _COUNTED, rows)
