@@ -1,10 +1,10 @@
 """Requests as botocore would make them, for a fiftieth of the cost where that is proven.
 
-The first call of an operation is built by botocore's own client, up to the moment before signing: endpoint rules, host
-prefix, and whatever its handlers do for a service. What that yields is taken apart into a plan (fixed parts, and the
-serializer's), the plan's own requests, for these parameters and for others, are compared with botocore's, and only if
-they are equal is the plan used from then on. Where they differ, or where the endpoint depends on parameters, every call
-goes the long way.
+The first calls of an operation are built by botocore's own client, up to the moment before signing: endpoint rules,
+host prefix, and whatever its handlers do for a service. What the second yields is taken apart into a plan (fixed parts,
+and the serializer's), the plan's own requests, for these parameters and for others, are compared with botocore's, and
+only if they are equal is the plan used from then on. Where they differ, or where the endpoint depends on parameters,
+every call goes the long way.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ class RequestBuilder:
         self._where = f"{self._model.service_name}/{botocore_client.meta.region_name}"
         # The long way validates; the short one leaves it to the service, which does it anyway.
         self._serializer = create_serializer(self._model.resolved_protocol, include_validation=False)
+        self._asked: set[tuple[str, ...]] = set()
         self._plans: dict[tuple[str, ...], _Plan | None] = {}
         botocore_client.meta.events.register_last("before-sign.*.*", _capture)
 
@@ -101,8 +102,10 @@ class RequestBuilder:
             except _UNFIT:
                 pass  # the long way says in words what is wrong
         request = self._long_way(operation, params)
-        if key not in self._plans:
+        if key not in self._plans and key in self._asked:
             self._plans[key] = self._prove(operation, params, request)
+        # In a sweep of all types most operations are called once: a proof would cost more than it saves.
+        self._asked.add(key)
         return request
 
     def _long_way(self, operation: str, params: Mapping[str, Any]) -> UnsignedRequest:
