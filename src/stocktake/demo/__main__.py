@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import orjson
 
-from stocktake.demo.clock import DEFAULT_START
+from stocktake.demo.clock import DEFAULT_START, VirtualClock, from_ms
 from stocktake.demo.estate import Estate
 from stocktake.demo.server import SimulatedCloud, serve
 from stocktake.demo.switches import Switches
@@ -25,8 +26,17 @@ def main(arguments: list[str] | None = None) -> None:
         history_days=options.history_days, arrivals_per_day=options.arrivals_per_day,
         running_share=options.running_share,
     )  # fmt: skip
+    if options.truth is not None:
+        _write_truth(estate, options.truth)
+        return
     switches = Switches().changed(orjson.loads(options.switches))
     serve(estate, port=options.port, speed=options.speed, switches=switches, seed=options.seed, ready=_announce)
+
+
+def _write_truth(estate: Estate, file: Path) -> None:
+    """Write what is true of every job when the clock starts, one line of JSON each."""
+    cloud = SimulatedCloud(estate, clock=VirtualClock(from_ms(estate.start), 0), seed=estate.seed)
+    file.write_bytes(b"".join(orjson.dumps(job) + b"\n" for job in cloud.truth()))
 
 
 def _announce(cloud: SimulatedCloud) -> None:
@@ -62,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
         "--running-share", type=float, default=0.03, help="share of the jobs that still run at the start"
     )
     parser.add_argument("--switches", default="{}", help="switches as JSON, as POST /_control/switches takes them")
+    parser.add_argument(
+        "--truth", type=Path, metavar="FILE", help="write what is true of every job at the start, and serve nothing"
+    )
     return parser
 
 

@@ -1,10 +1,13 @@
-"""The control calls, `/_control/…`: switches, clock, counts. Plain JSON, for tests and demos."""
+"""The control calls, `/_control/…`: switches, clock, counts, truth. Plain JSON, for tests and demos."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import orjson
+
+from stocktake.demo.clock import from_ms
+from stocktake.demo.truth import truth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,6 +48,9 @@ def _act(
         case (("GET" | "POST"), "clock"):
             _set_clock(state, changes)
             return {"now": state.clock.now().isoformat(), "factor": state.clock.factor}
+        case "GET", "truth":
+            now = state.clock.now_ms()
+            return {"now": from_ms(now).isoformat(), "jobs": list(truth(state, now))}
     return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
@@ -13,6 +13,7 @@ from stocktake.demo.clock import DEFAULT_START, VirtualClock, from_ms
 from stocktake.demo.protocol import access_key_of
 from stocktake.demo.state import CloudState
 from stocktake.demo.switches import Switches
+from stocktake.demo.truth import truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,6 +66,10 @@ class SimulatedCloud:
     def switch(self, **changes: object) -> None:
         """Change some switches: `cloud.switch(error_rate=0.1)`."""
         self._state.switches = self._state.switches.changed(changes)
+
+    def truth(self) -> list[dict[str, Any]]:
+        """Return what really happened to every job so far: see `demo.truth`."""
+        return list(truth(self._state, self.clock.now_ms()))
 
     @property
     def accounts(self) -> tuple[str, ...]:

@@ -60,6 +60,10 @@ class CloudState:
         for number, place_key in enumerate(estate.places):
             self._books[place_key].open(estate.arrivals(number))
 
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Return the accounts and regions that have, or may have, jobs."""
+        return tuple(self._books)
+
     def book(self, account: str, region: str, now: int) -> JobBook:
         """Return the training jobs of an account and region, with all that have arrived by now."""
         book = self._books.get((account, region))

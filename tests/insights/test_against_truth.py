@@ -1,0 +1,113 @@
+"""What is derived from the API's answers, against what really happened in the simulation, for every job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulated_estate import SimulatedEstate, simulate
+from stocktake.insights.prices import read_prices
+from stocktake.insights.session import define_insights
+from stocktake.query.connection import open_reading
+from stocktake.query.runner import run_query
+
+VIEW = "aws_sagemaker_trainingjob_insights"
+PHASES = ("pending", "starting", "downloading", "training", "interrupted", "uploading", "stopping")
+JOBS = 2_400
+
+
+@pytest.fixture(scope="module")
+def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedEstate]:
+    with simulate(tmp_path_factory.mktemp("truth"), JOBS) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def derived(estate: SimulatedEstate) -> dict[str, dict[str, Any]]:
+    prices = read_prices(Path(os.fspath(estate.prices)))
+    with open_reading(estate.catalog) as catalog:
+        define_insights(catalog, [VIEW, "job_costs", "jobs"], prices)
+        result = run_query(
+            catalog,
+            f"SELECT i.*, c.cost, j.state, j.queue_seconds AS facet_queue, j.run_seconds FROM {VIEW} AS i "
+            "LEFT JOIN job_costs AS c ON c.id = i._id JOIN jobs AS j ON j.id = i._id",
+        )
+        names = [column.name for column in result.columns]
+        return {row[names.index("_id")]: dict(zip(names, row, strict=True)) for row in result.rows()}
+
+
+def test_the_estate_has_what_is_to_be_understood(estate: SimulatedEstate) -> None:
+    truth = estate.truth
+    assert len(truth) >= 2_000
+    assert sum(job["interruptions"] > 0 for job in truth) >= 50
+    assert sum(job["interruptions"] > 1 for job in truth) >= 3
+    assert sum(job["retries"] > 0 for job in truth) >= 10
+    assert any(job["retries"] and job["interruptions"] for job in truth)
+    assert sum(job["kept"] is not None for job in truth) >= 200
+    assert sum(len(job["instances"]) > 1 for job in truth) >= 30
+    assert sum(job["status"] == "InProgress" for job in truth) >= 10
+    assert {job["launcher"] for job in truth} == {"direct", "pipeline", "tuning", "automl"}
+
+
+def test_every_job_is_there_once(estate: SimulatedEstate, derived: dict[str, dict[str, Any]]) -> None:
+    assert sorted(derived) == sorted(job["arn"] for job in estate.truth)
+
+
+def test_seconds_of_every_phase(estate: SimulatedEstate, derived: dict[str, dict[str, Any]]) -> None:
+    for job in estate.truth:
+        row = derived[job["arn"]]
+        found = {phase: row[f"{phase}_seconds"] for phase in PHASES if row[f"{phase}_seconds"]}
+        assert found == pytest.approx({phase: s for phase, s in job["seconds"].items() if s}, abs=1e-6), job
+
+
+def test_interruptions_and_retries(estate: SimulatedEstate, derived: dict[str, dict[str, Any]]) -> None:
+    wanted = {job["arn"]: (job["interruptions"], job["retries"]) for job in estate.truth}
+    assert {arn: (row["interruptions"], row["retries"]) for arn, row in derived.items()} == wanted
+
+
+def test_bills(estate: SimulatedEstate, derived: dict[str, dict[str, Any]]) -> None:
+    wanted = {job["arn"]: (job["billed"], job["kept"]) for job in estate.truth}
+    found = {arn: (row["billed_instance_seconds"], row["warm_pool_instance_seconds"]) for arn, row in derived.items()}
+    assert found == wanted
+    for job in estate.truth:
+        assert derived[job["arn"]]["spot_savings_pct"] == pytest.approx(job["saved_percent"], abs=1e-9), job
+
+
+def test_costs_at_the_invented_prices(estate: SimulatedEstate, derived: dict[str, dict[str, Any]]) -> None:
+    for job in estate.truth:
+        assert (derived[job["arn"]]["cost"] or 0) == pytest.approx(job["invented_usd"], abs=1e-9), job
+    total = sum(row["cost"] or 0 for row in derived.values())
+    assert total == pytest.approx(sum(job["invented_usd"] for job in estate.truth))
+    assert total > 0
+
+
+def test_waits_failures_and_launchers(estate: SimulatedEstate, derived: dict[str, dict[str, Any]]) -> None:
+    for job in estate.truth:
+        row = derived[job["arn"]]
+        assert row["queue_seconds"] == pytest.approx(job["waited"], abs=0.0011), job
+        assert row["facet_queue"] == row["queue_seconds"]
+        assert (row["failed_phase"], row["failure_class"]) == (job.get("failed_in"), job.get("failure")), job
+        assert row["launcher"] == job["launcher"], job
+
+
+def test_states_of_the_facet(estate: SimulatedEstate, derived: dict[str, dict[str, Any]]) -> None:
+    words = {"InProgress": "running", "Completed": "succeeded", "Failed": "failed", "Stopping": "stopping"}
+    late = {"MaxRuntimeExceeded", "MaxWaitTimeExceeded"}
+    for job in estate.truth:
+        row = derived[job["arn"]]
+        stopped = "timed_out" if row["secondary_status"] in late else "cancelled"
+        assert row["state"] == words.get(job["status"], stopped), job
+    assert {"timed_out", "cancelled"} <= {row["state"] for row in derived.values()}
+
+
+def test_warm_pools_go_where_they_went(estate: SimulatedEstate) -> None:
+    with open_reading(estate.catalog) as catalog:
+        define_insights(catalog, ["lineage"])
+        sql = "SELECT source_id, target_id FROM lineage WHERE edge = 'WARM_POOL_PASSED_TO'"
+        found = {source: target.rpartition("/")[2] for source, target in run_query(catalog, sql).rows()}
+    assert found == {job["arn"]: job["chain"] for job in estate.truth if job["chain"]}
+    assert len(found) > 100
