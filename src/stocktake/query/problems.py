@@ -90,7 +90,7 @@ def _mark(sql: str, facts: dict[str, str], shift: int) -> tuple[str, str]:
     start, length = (int(number) for number in json.loads(location))
     start += shift
     data = sql.encode()
-    if start > len(data):
+    if not 0 <= start <= len(data):
         return "", ""
     before = data[:start].decode(errors="ignore")
     marked = data[start : start + length].decode(errors="ignore").split("\n")[0]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import duckdb
 from duckdb import StatementType
 
 from stocktake.query.interrupt import run_interruptible
+from stocktake.query.past import PastStatement, as_of_statement
 from stocktake.query.problems import translating_sql
 from stocktake.query.result import Column, Result
 from stocktake.query.statements import check_statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     import pyarrow as pa
 
@@ -24,37 +27,61 @@ CHUNK_ROWS = 2_048
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 
 
-def run_query(catalog: Catalog, sql: str) -> Result:
-    """Run one read-only statement.
+class _Question:
+    """One statement that was checked, as it was given and as it runs."""
+
+    def __init__(self, catalog: Catalog, sql: str, parameters: object, as_of: datetime | None) -> None:
+        self.connection = catalog.connection
+        self.sql = sql
+        self.parameters = parameters
+        statement = check_statement(catalog.connection, sql, with_parameters=parameters is not None)
+        self.is_explain = statement.type == StatementType.EXPLAIN
+        self.ran: duckdb.Statement | str = statement
+        self.past = PastStatement(sql, 0)
+        if as_of is not None:
+            self.past = as_of_statement(catalog, sql, as_of)
+            self.ran = self.past.sql
+
+    @contextmanager
+    def translating(self) -> Iterator[None]:
+        """Turn the database's errors into ours, with their place in the statement as it was given."""
+        with translating_sql(self.sql, shift=self.past.shift):
+            yield
+
+    def execute(self, statement: duckdb.Statement | str) -> duckdb.DuckDBPyConnection:
+        with self.translating():
+            return run_interruptible(self.connection, lambda: self.connection.execute(statement, self.parameters))
+
+
+def run_query(catalog: Catalog, sql: str, parameters: object = None, *, as_of: datetime | None = None) -> Result:
+    """Run one read-only statement; about a moment (UTC), where one is given.
 
     Shape: values as Python has them; times without a zone are UTC. `DATE` and `TIMESTAMP` values outside of Python's
     range are their text.
     Raises: SqlError, also while the chunks are read; KeyboardInterrupt once the database has stopped.
     """
-    connection = catalog.connection
-    statement = check_statement(connection, sql)
-    with translating_sql(sql):
-        cursor = run_interruptible(connection, lambda: connection.execute(statement))
+    question = _Question(catalog, sql, parameters, as_of)
+    cursor = question.execute(question.ran)
     columns = _columns(cursor)
-    if any(_ZONED in column.type for column in columns) and statement.type != StatementType.EXPLAIN:
+    if any(_ZONED in column.type for column in columns) and not question.is_explain:
         # The driver cannot hand these over without a time zone package; in UTC nothing is lost without the zone.
-        unzoned = _without_zones(sql, columns)
-        with translating_sql(sql):
-            cursor = run_interruptible(connection, lambda: connection.execute(unzoned))
+        cursor = question.execute(_without_zones(question.past.sql, columns))
         columns = _columns(cursor)
-    return Result(columns, _chunks(connection, cursor, sql))
+    return Result(columns, _chunks(question, cursor))
 
 
-def read_batches(catalog: Catalog, sql: str, batch_rows: int = 8_192) -> pa.RecordBatchReader:
+def read_batches(
+    catalog: Catalog, sql: str, batch_rows: int = 8_192, parameters: object = None, *, as_of: datetime | None = None
+) -> pa.RecordBatchReader:
     """Run one read-only statement and return Arrow batches, read as they are asked for.
 
     Raises: SqlError; KeyboardInterrupt.
     """
-    connection = catalog.connection
-    statement = check_statement(connection, sql)
-    with translating_sql(sql):
+    question = _Question(catalog, sql, parameters, as_of)
+    connection = question.connection
+    with question.translating():
         reader: pa.RecordBatchReader = run_interruptible(
-            connection, lambda: connection.sql(statement).to_arrow_reader(batch_rows)
+            connection, lambda: connection.sql(question.ran, params=question.parameters).to_arrow_reader(batch_rows)
         )
     return reader
 
@@ -63,10 +90,10 @@ def _columns(cursor: duckdb.DuckDBPyConnection) -> tuple[Column, ...]:
     return tuple(Column(str(name), str(kind)) for name, kind, *_ in cursor.description or ())
 
 
-def _chunks(connection: duckdb.DuckDBPyConnection, cursor: duckdb.DuckDBPyConnection, sql: str) -> Iterator[list[Row]]:
+def _chunks(question: _Question, cursor: duckdb.DuckDBPyConnection) -> Iterator[list[Row]]:
     while True:
-        with translating_sql(sql):
-            chunk: list[Row] = run_interruptible(connection, lambda: cursor.fetchmany(CHUNK_ROWS))
+        with question.translating():
+            chunk: list[Row] = run_interruptible(question.connection, lambda: cursor.fetchmany(CHUNK_ROWS))
         if not chunk:
             return
         yield chunk

@@ -25,8 +25,10 @@ _EXPLAIN = re.compile(
 )
 
 
-def check_statement(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Statement:
-    """Return the one statement of a text, ready to run.
+def check_statement(
+    connection: duckdb.DuckDBPyConnection, sql: str, *, with_parameters: bool = False
+) -> duckdb.Statement:
+    """Return the one statement of a text, ready to run; `with_parameters`, where their values are given beside it.
 
     Raises: SqlError for bad syntax, for none or several statements, and for one that does more than read.
     """
@@ -48,7 +50,7 @@ def check_statement(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.S
             inner = connection.extract_statements(explained)
         for one in inner:
             _check_reads(one, sql)
-    if statement.named_parameters:
+    if statement.named_parameters and not with_parameters:
         raise SqlError(
             f"The statement has open parameters: {', '.join(sorted(statement.named_parameters))}",
             code="sql_parameters",

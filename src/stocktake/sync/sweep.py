@@ -18,6 +18,7 @@ from stocktake.relations.update import update_relations
 from stocktake.resource_types.registry import load_type
 from stocktake.store.account_gaps import close_account_gaps, write_account_gap
 from stocktake.store.catalog import open_catalog
+from stocktake.store.change_log import update_changes
 from stocktake.store.ledger import Coverage, Ledger
 from stocktake.store.type_tables import held_types
 from stocktake.sync.accounts import ALL_REGIONS, open_accounts
@@ -86,6 +87,7 @@ class _Sweep:
             try:
                 await self._run_services(keeper, accounts, plans, report)
                 await self._in_catalog(update_relations, catalog, ledger.sweep_id)
+                await self._in_catalog(update_changes, catalog)
             except BaseException:
                 # The catalog itself may be what failed; then the next sweep marks this one as interrupted.
                 calls = sum(scope.calls for scope in report.scopes)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 @click.command("query", short_help="Ask the catalog a question in SQL.")
 @click.argument("sql")
+@click.option(
+    "--as-of", metavar="TIME", help="As everything was then: 2026-01-31T12:00:00Z, 2026-01-31, yesterday, 2h ago."
+)
 @output_options()
 @click.option(
     "--max-rows",
@@ -30,21 +33,26 @@ if TYPE_CHECKING:
 @catalog_option
 @debug_option
 @click.pass_obj
-def command(invocation: Invocation, sql: str, form: str | None, file: Path | None, max_rows: int) -> None:
+def command(
+    invocation: Invocation, sql: str, as_of: str | None, form: str | None, file: Path | None, max_rows: int
+) -> None:
     """Ask the catalog a question in SQL.
 
     SQL is one statement that only reads: SELECT, FROM, WITH, VALUES, SHOW, DESCRIBE, SUMMARIZE, PIVOT or EXPLAIN,
     in DuckDB's dialect. A single - reads it from stdin. Start with "SHOW TABLES".
     """
     # Imported here: the database's driver takes 120 ms, which --help need not wait for.
+    from stocktake.core.clock import SystemClock
     from stocktake.query.connection import open_reading
+    from stocktake.query.moments import parse_moment
     from stocktake.query.runner import read_batches, run_query
 
     destination = choose_destination(form, file)
+    moment = parse_moment(as_of, SystemClock().now()) if as_of else None
     text = sys.stdin.read() if sql == "-" else sql
     settings = invocation.settings()
     with open_reading(settings.catalog, settings.lock_wait_seconds) as catalog:
         if destination.form == "parquet":
-            write_parquet(read_batches(catalog, text), destination)
+            write_parquet(read_batches(catalog, text, as_of=moment), destination)
         else:
-            write_rows(run_query(catalog, text), destination, max_rows=max_rows)
+            write_rows(run_query(catalog, text, as_of=moment), destination, max_rows=max_rows)
