@@ -1,19 +1,29 @@
-"""A catalog opened for questions only: no statement can write, read another file, or use the network."""
+"""A catalog opened for questions only: no statement can write, read another file, or use the network.
+
+Where another process has it open for writing, that one is asked (`shared`); where nobody has, the file itself is read.
+"""
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import duckdb
 
-from stocktake.store.catalog import open_catalog, run, translating
+import stocktake
+from stocktake.core.errors import CatalogLockedError
+from stocktake.query.serving import READ
+from stocktake.query.shared import SharedConnection
+from stocktake.store.catalog import Catalog, open_catalog, run, translating
+from stocktake.store.door import OwnerLostError, connect
+from stocktake.store.owner import POLL_SECONDS, is_turn_taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from stocktake.store.catalog import Catalog
+    from stocktake.store.door import Channel
 
 _LOCKED_DOWN = (
     # Errors then say where in the statement they are, and which names were near, as data.
@@ -33,13 +43,46 @@ def open_reading(path: Path, wait_seconds: float = 0.0) -> Iterator[Catalog]:
     Raises: what `open_catalog` raises: UserError where there is none, CatalogLockedError, CatalogAccessError,
     CatalogTooNewError.
     """
-    catalog = open_catalog(path, read_only=True, wait_seconds=wait_seconds)
+    found = _reach(path, wait_seconds)
+    if isinstance(found, Catalog):
+        catalog = found
+    else:
+
+        def again(seconds: float) -> Channel | duckdb.DuckDBPyConnection:
+            successor = _reach(path, seconds)
+            return successor.connection if isinstance(successor, Catalog) else successor
+
+        shared = SharedConnection(path, found, again)
+        catalog = Catalog(path, cast(duckdb.DuckDBPyConnection, shared), read_only=True)
     try:
-        with translating(path):
-            for statement in _LOCKED_DOWN:
-                run(catalog.connection, statement)
         yield catalog
     finally:
         # A call that could not be interrupted still has the connection; it only reads, and ends with the process.
         with suppress(duckdb.ResourceInUseException):
             catalog.close()
+
+
+def _reach(path: Path, wait_seconds: float) -> Catalog | Channel:
+    """Return the file, open for reading only, or a channel to who has it open."""
+    end = time.monotonic() + wait_seconds
+    while True:
+        is_last = time.monotonic() >= end
+        try:
+            channel = connect(path, READ, stocktake.__version__)
+            if channel is not None:
+                return channel
+            # Whoever waits to write goes first; else readers that follow each other closely would keep it out.
+            if is_last or not is_turn_taken(path):
+                return _open_directly(path)
+        except (CatalogLockedError, OwnerLostError):
+            if is_last:
+                raise
+        time.sleep(POLL_SECONDS)
+
+
+def _open_directly(path: Path) -> Catalog:
+    catalog = open_catalog(path, read_only=True)
+    with translating(path):
+        for statement in _LOCKED_DOWN:
+            run(catalog.connection, statement)
+    return catalog
