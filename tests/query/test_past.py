@@ -87,7 +87,7 @@ def test_before_anything_was_seen_there_is_nothing(catalog: Catalog, sample: Sam
 
 def test_batches_are_of_then_too(catalog: Catalog, then: datetime) -> None:
     names = read_batches(catalog, NAMES, as_of=then).read_all()["n"].to_pylist()
-    assert sorted(names) == ["alpha", "beta", "gamma"]
+    assert set(names) == {"alpha", "beta", "gamma"}
 
 
 @pytest.mark.parametrize(

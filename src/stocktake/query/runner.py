@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 from duckdb import StatementType
 
+from stocktake.query.covering import cover_names
 from stocktake.query.interrupt import run_interruptible
 from stocktake.query.past import PastStatement, as_of_statement
 from stocktake.query.problems import translating_sql
@@ -15,7 +16,7 @@ from stocktake.query.result import Column, Result
 from stocktake.query.statements import check_statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
     import pyarrow as pa
@@ -30,16 +31,21 @@ _ZONED = "TIMESTAMP WITH TIME ZONE"
 class _Question:
     """One statement that was checked, as it was given and as it runs."""
 
-    def __init__(self, catalog: Catalog, sql: str, parameters: object, as_of: datetime | None) -> None:
+    def __init__(
+        self, catalog: Catalog, sql: str, parameters: object, as_of: datetime | None, named: Mapping[str, str] | None
+    ) -> None:
         self.connection = catalog.connection
         self.sql = sql
         self.parameters = parameters
         statement = check_statement(catalog.connection, sql, with_parameters=parameters is not None)
         self.is_explain = statement.type == StatementType.EXPLAIN
         self.ran: duckdb.Statement | str = statement
-        self.past = PastStatement(sql, 0)
+        covered, moved = cover_names(sql, named) if named else (sql, 0)
+        self.past = PastStatement(covered, -moved)
         if as_of is not None:
-            self.past = as_of_statement(catalog, sql, as_of)
+            past = as_of_statement(catalog, covered, as_of)
+            self.past = PastStatement(past.sql, past.shift - moved)
+        if self.past.sql != sql:
             self.ran = self.past.sql
 
     @contextmanager
@@ -53,14 +59,23 @@ class _Question:
             return run_interruptible(self.connection, lambda: self.connection.execute(statement, self.parameters))
 
 
-def run_query(catalog: Catalog, sql: str, parameters: object = None, *, as_of: datetime | None = None) -> Result:
+def run_query(
+    catalog: Catalog,
+    sql: str,
+    parameters: object = None,
+    *,
+    as_of: datetime | None = None,
+    named: Mapping[str, str] | None = None,
+) -> Result:
     """Run one read-only statement; about a moment (UTC), where one is given.
+
+    `named`: names that stand for statements, which it may use like tables (`covering`).
 
     Shape: values as Python has them; times without a zone are UTC. `DATE` and `TIMESTAMP` values outside of Python's
     range are their text.
     Raises: SqlError, also while the chunks are read; KeyboardInterrupt once the database has stopped.
     """
-    question = _Question(catalog, sql, parameters, as_of)
+    question = _Question(catalog, sql, parameters, as_of, named)
     cursor = question.execute(question.ran)
     columns = _columns(cursor)
     if any(_ZONED in column.type for column in columns) and not question.is_explain:
@@ -71,13 +86,21 @@ def run_query(catalog: Catalog, sql: str, parameters: object = None, *, as_of: d
 
 
 def read_batches(
-    catalog: Catalog, sql: str, batch_rows: int = 8_192, parameters: object = None, *, as_of: datetime | None = None
+    catalog: Catalog,
+    sql: str,
+    batch_rows: int = 8_192,
+    parameters: object = None,
+    *,
+    as_of: datetime | None = None,
+    named: Mapping[str, str] | None = None,
 ) -> pa.RecordBatchReader:
     """Run one read-only statement and return Arrow batches, read as they are asked for.
 
+    `named`: as in `run_query`.
+
     Raises: SqlError; KeyboardInterrupt.
     """
-    question = _Question(catalog, sql, parameters, as_of)
+    question = _Question(catalog, sql, parameters, as_of, named)
     connection = question.connection
     with question.translating():
         reader: pa.RecordBatchReader = run_interruptible(
