@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from simulated_estate import SimulatedEstate, simulate
+from stocktake.insights.names import ask
 from stocktake.insights.prices import read_prices
-from stocktake.insights.session import define_insights
 from stocktake.query.connection import open_reading
-from stocktake.query.runner import run_query
 
 VIEW = "aws_sagemaker_trainingjob_insights"
 PHASES = ("pending", "starting", "downloading", "training", "interrupted", "uploading", "stopping")
@@ -30,11 +29,11 @@ def estate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedEstate
 def derived(estate: SimulatedEstate) -> dict[str, dict[str, Any]]:
     prices = read_prices(Path(os.fspath(estate.prices)))
     with open_reading(estate.catalog) as catalog:
-        define_insights(catalog, [VIEW, "job_costs", "jobs"], prices)
-        result = run_query(
+        result = ask(
             catalog,
             f"SELECT i.*, c.cost, j.state, j.queue_seconds AS facet_queue, j.run_seconds FROM {VIEW} AS i "
             "LEFT JOIN job_costs AS c ON c.id = i._id JOIN jobs AS j ON j.id = i._id",
+            prices=prices,
         )
         names = [column.name for column in result.columns]
         return {row[names.index("_id")]: dict(zip(names, row, strict=True)) for row in result.rows()}
@@ -106,8 +105,7 @@ def test_states_of_the_facet(estate: SimulatedEstate, derived: dict[str, dict[st
 
 def test_warm_pools_go_where_they_went(estate: SimulatedEstate) -> None:
     with open_reading(estate.catalog) as catalog:
-        define_insights(catalog, ["lineage"])
         sql = "SELECT source_id, target_id FROM lineage WHERE edge = 'WARM_POOL_PASSED_TO'"
-        found = {source: target.rpartition("/")[2] for source, target in run_query(catalog, sql).rows()}
+        found = {source: target.rpartition("/")[2] for source, target in ask(catalog, sql).rows()}
     assert found == {job["arn"]: job["chain"] for job in estate.truth if job["chain"]}
     assert len(found) > 100

@@ -11,9 +11,8 @@ import pytest
 from sample_catalog import TYPE, job, training_job, write_sweep
 from stocktake.insights.column_sets import ColumnSet, column_sets
 from stocktake.insights.held import has_field, held_types, widened_columns
-from stocktake.insights.session import define_insights
+from stocktake.insights.names import ask
 from stocktake.query.connection import open_reading
-from stocktake.query.runner import run_query
 from stocktake.resource_types.spec import Kind, ValueType
 from stocktake.store.catalog import open_catalog, run
 from stocktake.store.type_tables import ensure_tables
@@ -63,8 +62,7 @@ def without_unset(value: Any) -> Any:
 @pytest.fixture(scope="module")
 def derived(examples: Path) -> dict[str, dict[str, Any]]:
     with open_reading(examples) as catalog:
-        define_insights(catalog, [SET.view])
-        result = run_query(catalog, f"FROM {SET.view}")
+        result = ask(catalog, f"FROM {SET.view}")
         names = [column.name for column in result.columns]
         rows = [dict(zip(names, row, strict=True)) for row in result.rows()]
     return {row["_id"].rpartition("/")[2]: row for row in rows}
@@ -78,11 +76,10 @@ def test_every_example_of_every_column(derived: dict[str, dict[str, Any]], numbe
 
 def test_the_columns_have_the_types_that_are_declared(examples: Path) -> None:
     with open_reading(examples) as catalog:
-        define_insights(catalog, [SET.view])
-        columns = {column.name: column.type for column in run_query(catalog, f"FROM {SET.view} LIMIT 0").columns}
+        columns = {column.name: column.type for column in ask(catalog, f"FROM {SET.view} LIMIT 0").columns}
         declared = {}
         for column in SET.shown:
-            [one] = run_query(catalog, f"SELECT CAST(NULL AS {column.type}) AS c").columns
+            [one] = ask(catalog, f"SELECT CAST(NULL AS {column.type}) AS c").columns
             declared[column.name] = one.type
         fields = {field.name for field in training_job().fields}
     assert {name: columns[name] for name in declared} == declared
@@ -143,8 +140,7 @@ def test_a_table_made_from_an_older_model_lacks_only_values(tmp_path: Path) -> N
     with open_reading(path) as catalog:
         held = held_types(catalog)[TYPE]
         assert not has_field(held.schema, "resource_config.selected_instance_type")
-        define_insights(catalog, [SET.view])
-        [row] = list(run_query(catalog, f"SELECT instance_type, instance_count, data_path FROM {SET.view}").rows())
+        [row] = list(ask(catalog, f"SELECT instance_type, instance_count, data_path FROM {SET.view}").rows())
     assert row == ("ml.m5.xlarge", 2, "none")
 
 

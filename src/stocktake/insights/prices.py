@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from stocktake.core.errors import UserError
 from stocktake.insights.price_list import read_price_list
+from stocktake.insights.sql_text import text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,6 +60,28 @@ def read_prices(path: Path) -> pa.Table:
         raise _bad(path, "it has no price")
     _check(path, rows)
     return pa.Table.from_pylist(_ends(path, rows), schema=PRICE_SCHEMA)
+
+
+def prices_sql(prices: pa.Table) -> str:
+    """Return a statement that has these prices as its rows. Shape: `PRICE_SCHEMA`."""
+    kinds = ("VARCHAR", "VARCHAR", "DOUBLE", "VARCHAR", "TIMESTAMP", "TIMESTAMP")
+    casts = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in zip(_COLUMNS, kinds, strict=True))
+    rows = [f"({', '.join(map(_literal, row.values()))})" for row in prices.to_pylist()]
+    nothing = f"({', '.join(['NULL'] * len(kinds))})"
+    where = "" if rows else " WHERE false"
+    return f"SELECT {casts} FROM (VALUES {', '.join(rows or [nothing])}) AS given({', '.join(_COLUMNS)}){where}"
+
+
+def _literal(value: object) -> str:
+    match value:
+        case None:
+            return "NULL"
+        case float():
+            return repr(value)
+        case datetime():
+            return f"TIMESTAMP '{value.isoformat(sep=' ')}'"
+        case _:
+            return text(str(value))
 
 
 def _rows(path: Path) -> Iterable[dict[str, Any]]:

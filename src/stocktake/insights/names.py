@@ -1,73 +1,76 @@
-"""Views for the time of a connection: insights of types with derived columns, jobs of all types, what they cost.
+"""Our names in statements: insights of types with derived columns, jobs of all types, what they cost, their lineage.
 
-A view is made only where its name is needed, since each costs the database some milliseconds to plan.
+They stand for statements over what is held (see `query.covering`), and are put before one that uses them.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from stocktake.insights.column_sets import ColumnSet, column_sets
 from stocktake.insights.held import held_types
-from stocktake.insights.job_view import jobs_sql, state_macro_sql
+from stocktake.insights.job_view import WORDS, jobs_sql, words_sql
 from stocktake.insights.lineage_view import EDGES, edges_sql
-from stocktake.insights.prices import NO_PRICES
+from stocktake.insights.prices import NO_PRICES, prices_sql
 from stocktake.insights.sql_text import quoted, text
-from stocktake.query.definitions import define_macro, define_table, define_view
+from stocktake.query.covering import words_of
+from stocktake.query.runner import run_query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     import pyarrow as pa
 
+    from stocktake.query.result import Result
     from stocktake.store.catalog import Catalog
 
-PRICES, BILLS, COSTS, JOBS, STATES = "prices", "job_bills", "job_costs", "jobs", "job_state"
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+PRICES, BILLS, COSTS, JOBS = "prices", "job_bills", "job_costs", "jobs"
 _ONE_JOB = "type, id, account_id, region"
 
 
-def define_insights(catalog: Catalog, names: Iterable[str], prices: pa.Table | None = None) -> None:
-    """Define those of our views that are named, and what they are built from.
+def ask(
+    catalog: Catalog,
+    sql: str,
+    parameters: object = None,
+    *,
+    prices: pa.Table | None = None,
+    as_of: datetime | None = None,
+) -> Result:
+    """Run one read-only statement that may use our names. Raises: as `query.runner.run_query`."""
+    return run_query(catalog, sql, parameters, as_of=as_of, named=named_in(catalog, sql, prices))
 
-    Names: `<type>_insights`, `jobs`, `job_state(word)`, `prices`, `job_bills`, `job_costs`, `lineage`; others are not
-    ours. A view of a type that is not held is not made; the others then are without rows.
+
+def named_in(catalog: Catalog, sql: str, prices: pa.Table | None = None) -> dict[str, str]:
+    """Return what those of our names stand for that a statement uses, and what they in turn need, in that order.
+
+    Names: `<type>_insights`, `jobs`, `prices`, `job_bills`, `job_costs`, `lineage`. Where no type that one of them is
+    about is held, it has no rows; insights of a type that is not held are no name of ours.
     """
-    wanted = _with_parts({name.lower() for name in names})
+    wanted = words_of(sql) & _all_names()
     if not wanted:
-        return
+        return {}
     held = held_types(catalog)
     sets = {name: one for name, one in column_sets().items() if name in held}
-    if STATES in wanted:
-        define_macro(catalog, STATES, "word", state_macro_sql())
+    found: dict[str, str] = {}
+    if wanted & {PRICES, BILLS, COSTS}:
+        found[PRICES] = prices_sql(NO_PRICES if prices is None else prices)
     for name, one in sets.items():
-        if one.view in wanted or wanted & {BILLS, EDGES}:
-            define_view(catalog, one.view, one.view_sql(held[name].schema))
-    if PRICES in wanted:
-        define_table(catalog, PRICES, NO_PRICES if prices is None else prices)
-    if BILLS in wanted:
-        define_view(catalog, BILLS, _bills_sql(sets.values()))
-        define_view(catalog, COSTS, _costs_sql())
-    if JOBS in wanted:
-        define_view(catalog, JOBS, jobs_sql(held))
-    if EDGES in wanted:
-        define_view(catalog, EDGES, edges_sql(held))
-
-
-def define_mentioned(catalog: Catalog, sql: str, prices: pa.Table | None = None) -> None:
-    """Define the views that a statement may mean."""
-    define_insights(catalog, _WORD.findall(sql), prices)
-
-
-def _with_parts(names: set[str]) -> set[str]:
-    ours = {PRICES, BILLS, COSTS, JOBS, STATES, EDGES} | {one.view for one in column_sets().values()}
-    wanted = names & ours
+        if one.view in wanted or wanted & {BILLS, COSTS, EDGES}:
+            found[one.view] = one.view_sql(held[name].schema)
     if wanted & {BILLS, COSTS}:
-        wanted |= {BILLS, COSTS, PRICES}
+        found[BILLS] = _bills_sql(sets.values())
+        found[COSTS] = _costs_sql()
     if JOBS in wanted:
-        wanted |= {STATES}
-    return wanted
+        found[WORDS] = words_sql()
+        found[JOBS] = jobs_sql(held)
+    if EDGES in wanted:
+        found[EDGES] = edges_sql(held)
+    return found
+
+
+def _all_names() -> set[str]:
+    return {PRICES, BILLS, COSTS, JOBS, EDGES} | {one.view for one in column_sets().values()}
 
 
 def _bills_sql(sets: Iterable[ColumnSet]) -> str:
