@@ -384,7 +384,7 @@ def test_a_socket_number_may_be_used_again() -> None:
                 one, other = socket.socketpair()
                 client._on_socket(pycurl.POLL_IN, one.fileno(), None, None)
                 other.send(b"x")
-                assert [key.fd for key, _ in client._selector.select(0)] == [one.fileno()]
+                assert [number for number, _ in client._watcher.ready()] == [one.fileno()]
                 client._on_socket(pycurl.POLL_INOUT, one.fileno(), None, None)
                 one.close()
                 other.close()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import selectors
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pycurl
 
 from stocktake import __version__
+from stocktake.collect.watcher import open_watcher
 from stocktake.core.errors import RetryableError, StocktakeError, UnreachableError
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ _HINTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that costs more than signing, and there is one a call
 class HttpRequest:
     """One request, complete: what is here goes out, and nothing besides host, length and user agent."""
 
@@ -61,6 +60,8 @@ class HttpRequest:
     """Percent-encoded, query included."""
     headers: Mapping[str, str]
     body: bytes = b""
+    more_headers: Mapping[str, str] | None = None
+    """Those that differ from call to call, where `headers` is the very same object for many."""
 
 
 class HttpResponse:
@@ -102,23 +103,61 @@ class TransferError(RetryableError):
         self.partial_body = partial_body
 
 
-class _Transfer:
-    """What belongs to one request under way."""
+class _Handle:
+    """One of libcurl's handles, kept from request to request, and what belongs to the request it serves."""
 
-    __slots__ = ("chunks", "future", "header_lines", "request")
+    __slots__ = ("chunks", "common", "common_lines", "curl", "future", "header_lines", "origin", "request", "url")
 
-    def __init__(self, request: HttpRequest, future: asyncio.Future[HttpResponse]) -> None:
-        self.request = request
-        self.future = future
+    def __init__(self, curl: Any) -> None:  # noqa: ANN401 - pycurl has no types
+        self.curl = curl
+        self.request: HttpRequest
+        self.future: asyncio.Future[HttpResponse]
+        self.url = ""
+        self.origin = ""
+        self.common: Mapping[str, str] | None = None
+        self.common_lines: list[bytes] = []
+        # The same lists for good: telling libcurl of others would cost two calls a request.
         self.chunks: list[bytes] = []
         self.header_lines: list[bytes] = []
+        curl.setopt(pycurl.WRITEFUNCTION, self.chunks.append)
+        curl.setopt(pycurl.HEADERFUNCTION, self.header_lines.append)
+
+    def prepare(self, request: HttpRequest, future: asyncio.Future[HttpResponse]) -> None:
+        """Take on a request."""
+        self.request, self.future = request, future
+        curl = self.curl
+        if request.url != self.url:
+            curl.setopt(pycurl.URL, request.url)
+            self.url, self.origin = request.url, _origin(request.url)
+        if request.more_headers is None:
+            lines = _header_lines(request.headers)
+        else:
+            if request.headers is not self.common:
+                self.common, self.common_lines = request.headers, _header_lines(request.headers)
+            lines = self.common_lines + _lines(request.more_headers)
+        curl.setopt(pycurl.HTTPHEADER, lines)
+        if request.method not in _WITHOUT_BODY:
+            curl.setopt(pycurl.POSTFIELDS, request.body)
+
+    def take_body(self) -> bytes:
+        """Return what came, and forget it."""
+        chunks = self.chunks
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        return body
+
+    def take_header_lines(self) -> list[bytes]:
+        """Return the header lines that came, and forget them."""
+        lines = self.header_lines.copy()
+        self.header_lines.clear()
+        return lines
 
 
 class HttpClient:
     """Sends requests over kept connections, at most `max_connections` at a time; belongs to one event loop.
 
-    libcurl's sockets are watched by a selector of their own, and the event loop watches that selector: one
-    registration with asyncio for all connections, instead of two per request.
+    libcurl's sockets are watched by a watcher of their own, and the event loop watches that one: one registration with
+    asyncio for all connections, instead of two per request.
     """
 
     def __init__(
@@ -139,12 +178,13 @@ class HttpClient:
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
         self._multi.setopt(pycurl.M_MAXCONNECTS, max_connections)
-        self._selector = selectors.DefaultSelector()
+        self._watcher = open_watcher()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._timer_at: float | None = None
-        self._idle: dict[str, list[Any]] = {}
-        self._under_way: dict[Any, _Transfer] = {}
+        self._begin_soon = False
+        self._idle: dict[str, list[_Handle]] = {}
+        self._under_way: dict[Any, _Handle] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._slots_free = max_connections
         self._answered: set[str] = set()
@@ -168,20 +208,21 @@ class HttpClient:
             self._slots_free -= 1
         else:
             await self._wait_for_slot(self._loop)
+        idle = self._idle.get(request.method)
+        handle = idle.pop() if idle else self._new_handle(request.method)
+        future: asyncio.Future[HttpResponse] = self._loop.create_future()
         try:
-            handle = self._prepare(request)
+            handle.prepare(request, future)
         except (pycurl.error, UnicodeError, ValueError, TypeError) as error:
+            handle.curl.close()
             self._give_back_slot()
             raise UnreachableError(
                 f"The address {request.url!r} cannot be used: {error}", code="bad_url", hint=_HINTS["bad_url"]
             ) from error
-        transfer = _Transfer(request, self._loop.create_future())
-        handle.setopt(pycurl.WRITEFUNCTION, transfer.chunks.append)
-        handle.setopt(pycurl.HEADERFUNCTION, transfer.header_lines.append)
-        self._under_way[handle] = transfer
-        self._multi.add_handle(handle)
+        self._under_way[handle.curl] = handle
+        self._multi.add_handle(handle.curl)
         try:
-            return await transfer.future
+            return await future
         except asyncio.CancelledError:
             self._release(handle, reusable=True)
             raise
@@ -193,19 +234,18 @@ class HttpClient:
         self._closed = True
         for waiter in self._waiting:  # first: a slot that becomes free must not pass on to one of them
             waiter.cancel()
-        for transfer in list(self._under_way.values()):
-            transfer.future.cancel()
-        for handle in list(self._under_way):
+        for handle in list(self._under_way.values()):
+            handle.future.cancel()
             self._release(handle, reusable=False)
         if self._timer is not None:
             self._timer.cancel()
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.remove_reader(self._selector)
+            self._loop.remove_reader(self._watcher.fileno())
         self._multi.close()
         for handles in self._idle.values():
             for handle in handles:
-                handle.close()
-        self._selector.close()
+                handle.curl.close()
+        self._watcher.close()
 
     # -- slots -----------------------------------------------------------------------------------------------------
 
@@ -229,18 +269,8 @@ class HttpClient:
 
     # -- handles ---------------------------------------------------------------------------------------------------
 
-    def _prepare(self, request: HttpRequest) -> Any:  # noqa: ANN401 - pycurl has no types
-        method = request.method
-        idle = self._idle.setdefault(method, [])
-        handle = idle.pop() if idle else self._new_handle(method)
-        handle.setopt(pycurl.URL, request.url)
-        handle.setopt(pycurl.HTTPHEADER, _header_lines(request.headers))
-        if method not in {"GET", "HEAD"}:
-            handle.setopt(pycurl.POSTFIELDS, request.body)
-        return handle
-
-    def _new_handle(self, method: str) -> Any:  # noqa: ANN401 - pycurl has no types
-        handle = pycurl.Curl()
+    def _new_handle(self, method: str) -> _Handle:
+        curl = pycurl.Curl()
         options: dict[int, object] = {
             pycurl.NOSIGNAL: 1,
             pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
@@ -265,18 +295,19 @@ class HttpClient:
             if method != "POST":
                 options[pycurl.CUSTOMREQUEST] = method
         for option, value in options.items():
-            handle.setopt(option, value)
-        return handle
+            curl.setopt(option, value)
+        return _Handle(curl)
 
-    def _release(self, handle: Any, *, reusable: bool) -> None:  # noqa: ANN401 - pycurl has no types
-        transfer = self._under_way.pop(handle, None)
-        if transfer is None:
+    def _release(self, handle: _Handle, *, reusable: bool) -> None:
+        if self._under_way.pop(handle.curl, None) is None:
             return
-        self._multi.remove_handle(handle)
+        self._multi.remove_handle(handle.curl)
         if reusable and not self._closed:
-            self._idle[transfer.request.method].append(handle)
+            handle.chunks.clear()
+            handle.header_lines.clear()
+            self._idle.setdefault(handle.request.method, []).append(handle)
         else:
-            handle.close()
+            handle.curl.close()
         self._give_back_slot()
 
     # -- the event loop --------------------------------------------------------------------------------------------
@@ -285,30 +316,28 @@ class HttpClient:
         if self._closed:
             raise RuntimeError("this client is closed")
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._selector, self._on_readiness)
+        self._loop.add_reader(self._watcher.fileno(), self._on_readiness)
 
-    def _on_socket(self, event: int, fd: int, _multi: object, _data: object) -> None:
+    def _on_socket(self, event: int, descriptor: int, _multi: object, _data: object) -> None:
         if event == pycurl.POLL_REMOVE:
-            with contextlib.suppress(KeyError):  # it was never watched
-                self._selector.unregister(fd)
-            return
-        # curl's bits for in and out are the selectors module's bits as well
-        try:
-            self._selector.register(fd, event)
-        except KeyError:
-            try:
-                self._selector.modify(fd, event)
-            except OSError:  # the number of a socket that was closed, given to a new one
-                self._selector.register(fd, event)
+            self._watcher.rest(descriptor)
+        else:
+            self._watcher.watch(descriptor, event)
 
     def _on_readiness(self) -> None:
-        for key, ready in self._selector.select(0):
-            self._multi.socket_action(key.fd, ready)
+        act = self._multi.socket_action
+        for descriptor, events in self._watcher.ready():
+            act(descriptor, events)
         self._collect()
 
     def _on_timer(self, timeout_ms: int) -> None:
         loop = self._loop
         if loop is None or self._closed:
+            return
+        if timeout_ms == 0:  # each new request asks so to be begun: one call does for all of a turn
+            if not self._begin_soon:
+                self._begin_soon = True
+                loop.call_soon(self._begin)
             return
         if timeout_ms < 0:
             self._timer_at = None  # a timer that fires for nothing costs less than cancelling each
@@ -318,6 +347,12 @@ class HttpClient:
         self._timer_at = at
         if self._timer is None or armed_at is None or at < armed_at:
             self._arm(loop, at)
+
+    def _begin(self) -> None:
+        self._begin_soon = False
+        if not self._closed:
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            self._collect()
 
     def _arm(self, loop: asyncio.AbstractEventLoop, at: float) -> None:
         if self._timer is not None:
@@ -347,25 +382,24 @@ class HttpClient:
             if not queued:
                 return
 
-    def _finish(self, handle: Any) -> None:  # noqa: ANN401 - pycurl has no types
-        transfer = self._under_way[handle]
-        chunks = transfer.chunks
-        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        response = HttpResponse(handle.getinfo(pycurl.RESPONSE_CODE), transfer.header_lines, body)
-        self._answered.add(_origin(transfer.request.url))
+    def _finish(self, curl: Any) -> None:  # noqa: ANN401 - pycurl has no types
+        handle = self._under_way[curl]
+        future = handle.future
+        response = HttpResponse(curl.getinfo(pycurl.RESPONSE_CODE), handle.take_header_lines(), handle.take_body())
+        self._answered.add(handle.origin)
         self._release(handle, reusable=True)
-        if not transfer.future.done():
-            transfer.future.set_result(response)
+        if not future.done():
+            future.set_result(response)
 
-    def _fail(self, handle: Any, errno: int, message: str) -> None:  # noqa: ANN401 - pycurl has no types
-        transfer = self._under_way[handle]
-        connected = bool(handle.getinfo(pycurl.CONNECT_TIME))
+    def _fail(self, curl: Any, errno: int, message: str) -> None:  # noqa: ANN401 - pycurl has no types
+        handle = self._under_way[curl]
+        future, partial_body = handle.future, handle.take_body()
+        connected = bool(curl.getinfo(pycurl.CONNECT_TIME))
         self._release(handle, reusable=True)
-        if not transfer.future.done():
-            transfer.future.set_exception(self._error(transfer, errno, message, connected=connected))
+        if not future.done():
+            future.set_exception(self._error(handle.origin, partial_body, errno, message, connected=connected))
 
-    def _error(self, transfer: _Transfer, errno: int, message: str, *, connected: bool) -> StocktakeError:
-        origin = _origin(transfer.request.url)
+    def _error(self, origin: str, partial_body: bytes, errno: int, message: str, *, connected: bool) -> StocktakeError:
         code = _NEVER_CONNECTED.get(errno) or _BROKEN_OFF.get(errno, "transfer")
         if connected and code == "bad_url":  # curl's word for an answer that is no HTTP as well
             code = "not_http"
@@ -373,8 +407,7 @@ class HttpClient:
         what = f"{origin} does not answer: {message or code}"
         if never and origin not in self._answered:
             return UnreachableError(what, code=code, hint=_HINTS.get(code, ""), where=origin)
-        body = b"".join(transfer.chunks)
-        return TransferError(f"{origin}: {message or code}", code=code, where=origin, partial_body=body)
+        return TransferError(f"{origin}: {message or code}", code=code, where=origin, partial_body=partial_body)
 
 
 def _origin(url: str) -> str:
@@ -383,14 +416,19 @@ def _origin(url: str) -> str:
 
 def _header_lines(headers: Mapping[str, str]) -> list[bytes]:
     """Write headers as curl takes them, and take back those which it would add unasked."""
-    text = "\n".join([f"{name}: {value}" if value else f"{name};" for name, value in headers.items()])
-    lines = text.encode().split(b"\n") if text else []
-    if b"\r" in text.encode() or len(lines) != len(headers):
-        raise ValueError("a header holds a line break")
-    lines += _NOT_UNASKED
+    lines = _lines(headers) + _NOT_UNASKED
     if "Content-Type" not in headers:
         lines.append(b"Content-Type:")
     return lines
 
 
+def _lines(headers: Mapping[str, str]) -> list[bytes]:
+    text = "\n".join([f"{name}: {value}" if value else f"{name};" for name, value in headers.items()]).encode()
+    lines = text.split(b"\n") if text else []
+    if b"\r" in text or len(lines) != len(headers):
+        raise ValueError("a header holds a line break")
+    return lines
+
+
 _NOT_UNASKED = [b"Accept:", b"Expect:"]
+_WITHOUT_BODY = frozenset({"GET", "HEAD"})

@@ -106,8 +106,10 @@ class ServiceClient:
             if signer is None:
                 signer = self._signers[request.style] = Signer(request.style)
             stamp = self.session.clock.stamp()
-            sign = signer.sign_alike if request.alike else signer.sign
-            headers = sign(keys, request.method, request.url, headers, request.body, stamp)
+            if request.alike:
+                common, own = signer.sign_alike(keys, request.method, request.url, headers, request.body, stamp)
+                return HttpRequest(request.method, request.url, common, request.body, own)
+            headers = signer.sign(keys, request.method, request.url, headers, request.body, stamp)
         return HttpRequest(request.method, request.url, headers, request.body)
 
 

@@ -134,23 +134,24 @@ class Signer:
 
     def sign_alike(
         self, keys: Keys, method: str, url: str, headers: Mapping[str, str], body: bytes, timestamp: str
-    ) -> dict[str, str]:
+    ) -> tuple[dict[str, str], dict[str, str]]:
         """Do as `sign` does, for calls that differ in nothing but their body and time; far cheaper from the second on.
 
-        `headers` must be the same object each time, and never change.
+        Shape: the headers that all of them share, the same object each time, and this call's own. `headers` must be
+        the same object each time as well, and never change.
         """
         style = self.style
         template = self._templates.get((id(headers), url))
         if template is None or template.keys is not keys or template.day != timestamp[:8]:
             if style.hash_in_header or not style.sign_payload or len(self._templates) >= _MOST_TEMPLATES:
-                return self.sign(keys, method, url, headers, body, timestamp)
+                return self.sign(keys, method, url, headers, body, timestamp), {}
             template = self._template(keys, method, url, headers, timestamp[:8])
             self._templates[id(headers), url] = template
         request = f"{template.before_time}{timestamp}{template.after_time}{hashlib.sha256(body).hexdigest()}"
         digest = hashlib.sha256(request.encode()).hexdigest()
         to_sign = f"AWS4-HMAC-SHA256\n{timestamp}\n{template.credential_scope}\n{digest}"
         signature = hmac.digest(template.key, to_sign.encode(), "sha256").hex()
-        return {**template.headers, "X-Amz-Date": timestamp, "Authorization": template.authorization + signature}
+        return template.headers, {"X-Amz-Date": timestamp, "Authorization": template.authorization + signature}
 
     def _template(self, keys: Keys, method: str, url: str, headers: Mapping[str, str], day: str) -> _Template:
         """Split what `sign` makes at the places where time and body stand."""
@@ -162,7 +163,7 @@ class Signer:
         lines = [f"{name}:{'' if name == 'x-amz-date' else values[name]}" for name in names]
         place = names.index("x-amz-date")
         return _Template(
-            headers=signed,
+            headers={name: value for name, value in signed.items() if name not in {"X-Amz-Date", "Authorization"}},
             kept=headers,
             keys=keys,
             day=day,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stocktake.normalize.census import count_members, count_text_members, is_odd, raw_census
 from stocktake.normalize.compile import compile_type, inline_tags_sql, literal, provider_fields
@@ -58,12 +59,10 @@ class Normalizer:
         sensitive = frozenset(name for name, marked in names if marked and is_secret_name(name))
         named, formed = literal(names_pattern(sensitive)), literal(values_pattern())
         own_names_gone = without_own_names("t", {name for name, _ in names} - sensitive)
-        # One cheap look at everything; what it finds gets a closer one.
-        self._sift = f"""
-            SELECT CASE WHEN t IS NULL THEN {Suspicion.VALUES:d}
-                        WHEN NOT regexp_matches(t, {literal(f"{values_pattern()}|{names_pattern(sensitive)}")})
-                            THEN {Suspicion.NONE:d}
-                        WHEN regexp_matches(t, {formed}) THEN {Suspicion.VALUES:d}
+        # One cheap look at everything (Arrow's takes half as long as the database's); what it finds gets a closer one.
+        self._first_look = f"{values_pattern()}|{names_pattern(sensitive)}"
+        self._closer_look = f"""
+            SELECT CASE WHEN t IS NULL OR regexp_matches(t, {formed}) THEN {Suspicion.VALUES:d}
                         WHEN regexp_matches({own_names_gone}, {named}) THEN {Suspicion.NAMES:d}
                         ELSE {Suspicion.NONE:d} END
             FROM batch
@@ -84,9 +83,16 @@ class Normalizer:
 
     def sift(self, bodies: Sequence[bytes]) -> list[Suspicion]:
         """Say how much of each answer has to be looked at for secrets; all of those that are not UTF-8."""
-        batch = pa.table({"t": pa.array([_decoded(body) for body in bodies], pa.string())})
-        self._connection.register("batch", batch)
-        return [Suspicion(row[0]) for row in self._connection.execute(self._sift).fetchall()]
+        texts = pa.array([_decoded(body) for body in bodies], pa.string())
+        found = pc.match_substring_regex(texts, self._first_look).fill_null(True)
+        suspicions = [Suspicion.NONE] * len(bodies)
+        places = pc.indices_nonzero(found)
+        if len(places):
+            self._connection.register("batch", pa.table({"t": texts.take(places)}))
+            closer = self._connection.execute(self._closer_look).fetchall()
+            for place, (suspicion,) in zip(places, closer, strict=True):
+                suspicions[place.as_py()] = Suspicion(suspicion)
+        return suspicions
 
     def normalize(self, bodies: Sequence[bytes], suspicions: Sequence[Suspicion]) -> Normalized:
         """Type a batch; `suspicions` come from `sift`. Never raises for what an answer holds."""

@@ -16,6 +16,7 @@ from stocktake.collect.parents import GAPS
 from stocktake.core.errors import DataError, GoneError, ScopeError
 from stocktake.core.progress import ScopeProgress
 from stocktake.store.ledger import Aside
+from stocktake.sync.buffers import Outcomes, WorkBuffer
 from stocktake.sync.candidates import (
     Candidate,
     batched,
@@ -38,11 +39,12 @@ if TYPE_CHECKING:
     from stocktake.store.versions import Held
     from stocktake.sync.keeping import ScopeKeeping
 
-CHUNK = 2_000
+CHUNK = 4_000
 """List items compared with the catalog at once."""
-BATCH = 2_000
+BATCH = 4_000
 """Answers written at once."""
-_FLUSH_SECONDS = 1.0
+_FLUSH_SECONDS = 2.0
+"""After that, what has come is written, enough or not, so that a crash loses little."""
 _TAGS_AT_ONCE = 100
 """Resources that one call of the tagging API tells the tags of."""
 WORTH_A_BULK_CALL = 5
@@ -51,30 +53,7 @@ _INDEX_LAG = timedelta(minutes=15)
 """After that, what was tagged at its creation is known to the tagging API."""
 _FAILURES_IN_A_ROW = 20
 """After that many resources in a row that could not be read, the scope is given up."""
-_END = None
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """What was read and is not written yet."""
-
-    batch: list[Fetched] = field(default_factory=list)
-    asides: list[Aside] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
-    ended: bool = False
-
-    def take(self, one: Fetched | Aside | str | None) -> None:
-        """Sort in what a reader brought; None is the end."""
-        match one:
-            case Fetched():
-                self.batch.append(one)
-            case Aside():
-                self.asides.append(one)
-            case None:
-                self.ended = True
-            case _:
-                self.gone.append(one)
 
 
 @dataclass(slots=True)
@@ -86,13 +65,12 @@ class ScopeRun:
     coverage: Coverage
     executor: Executor
     """The catalog's own thread."""
-    calls_under_way: asyncio.Semaphore
     workers: int
     full: bool
     now: Callable[[], datetime]
     progress: Progress
-    _to_read: asyncio.Queue[tuple[Candidate, ...] | None] = field(init=False)
-    _fetched: asyncio.Queue[Fetched | Aside | str | None] = field(init=False)
+    _to_read: WorkBuffer[tuple[Candidate, ...]] = field(init=False)
+    _outcomes: Outcomes = field(init=False)
     _list_complete: bool = field(default=False, init=False)
     _stopped: bool = field(default=False, init=False)
     _asked: int = field(default=0, init=False)
@@ -106,8 +84,8 @@ class ScopeRun:
 
     async def run(self) -> None:
         """Run the scope to its end; the coverage is then ready for the ledger."""
-        self._to_read = asyncio.Queue(maxsize=2 * CHUNK)
-        self._fetched = asyncio.Queue(maxsize=BATCH)
+        self._to_read = WorkBuffer(CHUNK)
+        self._outcomes = Outcomes(BATCH)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._list_then_tags())
             readers = [group.create_task(self._read()) for _ in range(self.workers)]
@@ -145,8 +123,7 @@ class ScopeRun:
         except (*GAPS, DataError) as error:
             self._gap(error)
         finally:
-            for _ in range(self.workers):
-                await self._to_read.put(_END)
+            self._to_read.close()
 
     async def _list(self) -> None:
         chunk: list[Candidate] = []
@@ -183,8 +160,7 @@ class ScopeRun:
             tags = await self._tags_in_bulk(group)
             for one in group:
                 one.tags = tags.get(one.id)
-            for together in self._together(group):
-                await self._to_read.put(together)
+            await self._to_read.put(self._together(group))
 
     def _together(self, group: tuple[Candidate, ...]) -> Iterator[tuple[Candidate, ...]]:
         """Yield what is read at once: mostly each resource alone."""
@@ -261,16 +237,15 @@ class ScopeRun:
         await self._ask_for(candidates)
 
     async def _read(self) -> None:
-        while (group := await self._to_read.get()) is not _END:
+        while (group := await self._to_read.take()) is not None:
             if self._stopped:
                 self._unread += len(group)
                 continue
             try:
-                async with self.calls_under_way:
-                    if len(group) == 1:
-                        fetched: Sequence[Fetched | GoneError | DataError] = [await self._fetch(group[0])]
-                    else:
-                        fetched = await self._fetch_together(group)
+                if len(group) == 1:
+                    fetched: Sequence[Fetched | GoneError | DataError] = (await self._fetch(group[0]),)
+                else:
+                    fetched = await self._fetch_together(group)
             except (GoneError, DataError) as error:
                 await self._not_read(group[0], error)
             except GAPS as error:
@@ -285,17 +260,17 @@ class ScopeRun:
                 self._failed_in_a_row = 0
                 for one, outcome in zip(group, fetched, strict=True):
                     if isinstance(outcome, Fetched):
-                        await self._fetched.put(outcome)
+                        await self._outcomes.put(outcome)
                     else:
                         await self._not_read(one, outcome)
 
     async def _not_read(self, one: Candidate, error: GoneError | DataError) -> None:
         if isinstance(error, GoneError):
             self._gone += 1
-            await self._fetched.put(one.id)
+            await self._outcomes.put(one.id)
             return
         body = error.body if isinstance(error, BrokenAnswerError) else b""
-        await self._fetched.put(Aside(one.id, "", error.message, self.keeping.safe_text(body)))
+        await self._outcomes.put(Aside(one.id, "", error.message, self.keeping.safe_text(body)))
         self._unread += 1
 
     async def _fetch(self, one: Candidate) -> Fetched:
@@ -369,32 +344,24 @@ class ScopeRun:
 
     async def _end_after(self, readers: list[asyncio.Task[None]]) -> None:
         await asyncio.wait(readers)
-        await self._fetched.put(_END)
+        self._outcomes.close()
 
     async def _write(self) -> None:
-        waiting = _Waiting()
-        while not waiting.ended:
-            try:
-                async with asyncio.timeout(_FLUSH_SECONDS if waiting.batch else None):
-                    waiting.take(await self._fetched.get())
-            except TimeoutError:
-                # Readers are slow: what has come is written, so that a crash loses little.
-                await self._flush(waiting)
-            while not self._fetched.empty() and len(waiting.batch) < BATCH:
-                waiting.take(self._fetched.get_nowait())
-            if len(waiting.batch) >= BATCH:
-                await self._flush(waiting)
-        await self._flush(waiting)
+        while not self._outcomes.closed:
+            await self._outcomes.filled(_FLUSH_SECONDS)
+            await self._flush()
+        await self._flush()
 
-    async def _flush(self, waiting: _Waiting) -> None:
-        if waiting.batch:
-            await self._in_catalog(self._write_batch, waiting.batch)
-        if waiting.asides:
-            await self._in_catalog(self._set_aside, waiting.asides)
-        if waiting.gone:
-            await self._in_catalog(self.keeping.versions.saw_gone, waiting.gone)
-        waiting.batch, waiting.asides, waiting.gone = [], [], []
-        self._report()
+    async def _flush(self) -> None:
+        read, asides, gone = self._outcomes.take()
+        if read:
+            await self._in_catalog(self._write_batch, read)
+        if asides:
+            await self._in_catalog(self._set_aside, asides)
+        if gone:
+            await self._in_catalog(self.keeping.versions.saw_gone, gone)
+        if read or asides or gone:
+            self._report()
 
     def _write_batch(self, batch: list[Fetched]) -> None:
         self.keeping.writer.write(batch)
