@@ -45,6 +45,13 @@ class Applied:
     changed: int
 
 
+def held_places(catalog: Catalog, type_name: str) -> set[tuple[str, str]]:
+    """Return the accounts and regions that resources of a type are held in."""
+    history = quote(history_name(type_name))
+    rows = run(catalog.connection, f"SELECT DISTINCT account_id, _region FROM {history} WHERE _to IS NULL")
+    return {(str(account_id), str(region)) for account_id, region in rows}
+
+
 class ScopeVersions:
     """The versions of one type in one account and region, for the time of one sweep."""
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from stocktake.normalize.redact import Redactor
 from stocktake.store.type_tables import ensure_tables
-from stocktake.store.versions import ScopeVersions
+from stocktake.store.versions import ScopeVersions, held_places
+from stocktake.sync.normalizers import Normalizers
 from stocktake.sync.writer import ScopeWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from stocktake.resource_types.spec import ResourceType
@@ -32,7 +33,23 @@ class Keeper:
         self.now = now
         self.held = held
         """Types with tables."""
+        self.redactor = Redactor(redaction_key)
+        self.normalizers = Normalizers(self.redactor)
         self._ready: set[str] = set()
+        self._places: dict[str, set[tuple[str, str]]] = {}
+
+    def close(self) -> None:
+        """Free what typing answers took."""
+        self.normalizers.close()
+
+    def note_places(self, types: Iterable[ResourceType]) -> None:
+        """Take note of where resources of these types are held, before their scopes are read."""
+        for one in types:
+            self._places[one.name] = held_places(self.catalog, one.name) if one.name in self.held else set()
+
+    def holds(self, type_name: str, account_id: str, region: str) -> bool:
+        """Say whether the catalog held resources of a type in an account and region when the sweep came to them."""
+        return (account_id, region) in self._places.get(type_name, ())
 
     def ensure(self, resource_type: ResourceType) -> None:
         """Make or widen a type's tables, once in a sweep."""
@@ -57,7 +74,6 @@ class ScopeKeeping:
         self._keeper = keeper
         self._type = resource_type
         self._coverage = coverage
-        self._redactor = Redactor(keeper.redaction_key)
         self._versions: ScopeVersions | None = None
         self._writer: ScopeWriter | None = None
 
@@ -69,7 +85,8 @@ class ScopeKeeping:
     @property
     def may_hold(self) -> bool:
         """Whether the catalog may hold resources of the scope."""
-        return self.is_open or self._type.name in self._keeper.held
+        c = self._coverage
+        return self.is_open or self._keeper.holds(self._type.name, c.account_id, c.region)
 
     @property
     def versions(self) -> ScopeVersions:
@@ -92,7 +109,8 @@ class ScopeKeeping:
                 self.versions,
                 keeper.ledger,
                 self._coverage,
-                self._redactor,
+                keeper.normalizers.borrow(self._type),
+                keeper.redactor,
                 keeper.redaction_key,
                 keeper.now,
             )
@@ -100,7 +118,7 @@ class ScopeKeeping:
 
     def safe_text(self, body: bytes) -> str:
         """Return an unreadable answer as it is kept aside: as text, with what looks like a secret redacted."""
-        return self._redactor.raw(body.decode(errors="replace"))
+        return self._keeper.redactor.raw(body.decode(errors="replace"))
 
     def moment(self) -> datetime:
         """Return a time for what is seen now."""
@@ -121,5 +139,5 @@ class ScopeKeeping:
         if self._versions is not None:
             self._versions.close()
         if self._writer is not None:
-            self._writer.close()
+            self._keeper.normalizers.give_back(self._type.name)
             self._keeper.wrote()

@@ -82,6 +82,7 @@ class _Sweep:
             stack.push_async_callback(self._in_catalog, catalog.close)
             ledger = Ledger(catalog, self._clock.now())
             keeper = Keeper(catalog, ledger, set(held_types(catalog)), catalog.redaction_key(), self._clock.now)
+            stack.push_async_callback(self._in_catalog, keeper.close)
             for plan in plans:
                 for resource_type in plan.known.values():
                     keeper.ensure(resource_type)
@@ -131,6 +132,7 @@ class _Sweep:
         async def work() -> None:
             for plan in waiting:
                 types, problems = load_service_types(plan, self._models)
+                await self._in_catalog(keeper.note_places, types)
                 async with asyncio.TaskGroup() as group:
                     for account, region, of_region in _distinct_regions(accounts, types):
                         place = _Place(account, region, of_region, self._load_type)

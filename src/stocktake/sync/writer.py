@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pyarrow as pa
 
-from stocktake.normalize.normalizer import INLINE_TAGS, ROW, Normalizer
+from stocktake.normalize.normalizer import INLINE_TAGS, ROW
 from stocktake.store.ledger import Aside
 from stocktake.store.versions import SERVER_TIME
 from stocktake.sync.candidates import answer_fingerprint
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    from stocktake.normalize.normalizer import Normalized
+    from stocktake.normalize.normalizer import Normalized, Normalizer
     from stocktake.normalize.redact import Redactor, Suspicion
     from stocktake.resource_types.spec import ResourceType
     from stocktake.store.ledger import Coverage, Ledger
@@ -55,6 +55,7 @@ class ScopeWriter:
         versions: ScopeVersions,
         ledger: Ledger,
         coverage: Coverage,
+        normalizer: Normalizer,
         redactor: Redactor,
         hash_key: bytes,
         now: Callable[[], datetime],
@@ -62,7 +63,7 @@ class ScopeWriter:
         self._type = resource_type
         self._versions = versions
         self._ledger = ledger
-        self._normalizer = Normalizer(resource_type, redactor)
+        self._normalizer = normalizer
         self._coverage = coverage
         self._redactor = redactor
         self._hash_key = hash_key
@@ -92,10 +93,6 @@ class ScopeWriter:
             self._coverage.aside += len(asides)
             c = self._coverage
             self._ledger.write_asides(c.account_id, c.region, c.type, asides, self._ledger.moment(self._now()))
-
-    def close(self) -> None:
-        """Free what typing answers took."""
-        self._normalizer.close()
 
     def _rows(self, batch: list[Fetched], held: dict[str, Held]) -> Iterator[_Row]:
         suspicions = self._normalizer.sift([fetched.body for fetched in batch])
