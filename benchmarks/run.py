@@ -112,8 +112,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=10_000, help="training jobs in the simulated account")
     parser.add_argument("--rounds", type=int, default=2, help="the best of so many is shown")
+    parser.add_argument("--xml", action="store_true", help="only the reading of XML: ours and botocore's parser")
     given = parser.parse_args()
     console = Console(width=130)
+    if given.xml:
+        subprocess.run([sys.executable, str(HERE / "xml_bodies.py"), str(5 * given.rounds)], check=True)
+        return
     starting(console)
     collecting(given.jobs, given.rounds, console)
 

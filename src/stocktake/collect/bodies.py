@@ -1,11 +1,12 @@
 """What an answer says: its JSON in the provider's member names, or its error.
 
-For the JSON protocols that is mostly the body itself, not even parsed. Answers of the XML and CBOR protocols go
-through botocore's own parser; their times and blobs stay the text they were.
+For the JSON protocols that is mostly the body itself, not even parsed. XML is read by `xml_bodies`, CBOR by botocore's
+own parser, and so are the errors of all protocols. Times and blobs stay the text they were.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from botocore.compat import HTTPHeaders
+from botocore.compat import HTTPHeaders, XMLParseError
 from botocore.parsers import ResponseParserError, ResponseParserFactory
+
+from stocktake.collect.xml_bodies import XML_PROTOCOLS, XmlReader
+from stocktake.collect.xml_pieces import XmlError
 
 if TYPE_CHECKING:
     from stocktake.collect.http import HttpResponse
@@ -46,11 +50,13 @@ class BodyReader:
         """A botocore client's emitter: its handlers finish what the parser reads (an IAM policy, for example)."""
         protocol: str = service_model.resolved_protocol
         self._is_json = protocol in _JSON_PROTOCOLS
+        self._xml = XmlReader(protocol) if protocol in XML_PROTOCOLS else None
         factory = ResponseParserFactory()
         factory.set_parser_defaults(timestamp_parser=_as_sent, blob_parser=_as_sent)
         self._parser = factory.create_parser(protocol)
         self._as_is: dict[str, bool] = {}
         self._names: dict[str, dict[str, tuple[str, Any]]] = {}
+        self._handled: dict[str, bool] = {}
 
     def json_bytes(self, operation: str, response: HttpResponse) -> bytes:
         """Return a successful answer as JSON.
@@ -69,12 +75,14 @@ class BodyReader:
                 raise MalformedBodyError(f"the answer ends in {body[-20:]!r}")
             return body
         shape = self._model.operation_model(operation).output_shape
-        if self._is_json and not _streams(shape):
-            return orjson.dumps(self._members(shape, response))
-        parsed = self._parse(shape, response)
-        if self._events is not None and not self._is_json:
-            parsed = self._finish(operation, shape, parsed, response)
-        return orjson.dumps(parsed, default=_default)
+        if self._is_json:
+            return orjson.dumps(self._parse(shape, response) if _streams(shape) else self._members(shape, response))
+        try:
+            members = self._xml.members(shape, response) if self._xml else self._parse(shape, response)
+            return orjson.dumps(self._finish(operation, shape, members, response), default=_default)
+        except (XmlError, RecursionError, orjson.JSONEncodeError) as error:
+            # Only what is nested without end, which no model is, is too deep to be read or written.
+            raise MalformedBodyError(str(error)) from error
 
     def error(self, operation: str, response: HttpResponse) -> ProviderError:
         """Return what a failed answer says; what cannot be read counts by its status alone."""
@@ -150,29 +158,50 @@ class BodyReader:
 
     def _finish(self, operation: str, shape: Any, parsed: dict[str, Any], response: HttpResponse) -> dict[str, Any]:  # noqa: ANN401 - botocore has no types
         """Let botocore's handlers at the answer; where they decode a text into a structure, it stays JSON text."""
-        self._events.emit(
-            f"after-call.{self._model.service_id.hyphenize()}.{operation}",
-            http_response=SimpleNamespace(status_code=response.status, content=response.body, raw=response.body),
-            parsed=parsed,
-            model=self._model.operation_model(operation),
-            context={},
-        )
-        finished: dict[str, Any] = _texts(shape, parsed) if shape is not None else parsed
+        if self._events is None or not self._handled.get(operation, True):
+            return parsed
+        try:
+            told = self._events.emit(
+                f"after-call.{self._model.service_id.hyphenize()}.{operation}",
+                http_response=SimpleNamespace(status_code=response.status, content=response.body, raw=response.body),
+                parsed=parsed,
+                model=self._model.operation_model(operation),
+                context={},
+            )
+        except (XMLParseError, ValueError, KeyError, AttributeError, TypeError) as error:
+            # they trust the answer to be what the model says
+            raise MalformedBodyError(str(error)) from error
+        # The same are called each time; bookkeeping of botocore's own retries is none of ours.
+        handled = any(not handler.__module__.startswith("botocore.retries") for handler, _ in told)
+        self._handled[operation] = handled
+        finished: dict[str, Any] = _texts(shape, parsed) if handled and shape is not None else parsed
         return finished
 
 
 def _texts(shape: Any, value: Any) -> Any:  # noqa: ANN401 - any JSON
     """Write structures where the model has a string as JSON text."""
-    if shape.type_name == "string" and isinstance(value, (dict, list)):
-        return orjson.dumps(value).decode()
+    kind = shape.type_name
     if isinstance(value, dict):
-        if shape.type_name == "structure":
+        if kind == "string":
+            return _json_text(value)
+        if kind == "structure":
             members = shape.members
             return {key: _texts(members[key], element) if key in members else element for key, element in value.items()}
-        return {key: _texts(shape.value, element) for key, element in value.items()}
+        if kind == "map":
+            return {key: _texts(shape.value, element) for key, element in value.items()}
     if isinstance(value, list):
-        return [_texts(shape.member, element) for element in value]
+        if kind == "string":
+            return _json_text(value)
+        if kind == "list":
+            return [_texts(shape.member, element) for element in value]
     return value
+
+
+def _json_text(value: object) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        return json.dumps(value, separators=(",", ":"))  # a number of more than 64 bits, half a character
 
 
 def _payload(shape: Any) -> str:  # noqa: ANN401 - botocore has no types
