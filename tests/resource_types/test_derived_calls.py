@@ -49,7 +49,8 @@ def derived(one: ResourceType) -> dict[str, object]:
         "final": sorted(life.final_states),
         "modified": dotted(life.item_modified_path),
         "ended": dotted(life.ended_path),
-        "actions": list(one.iam_actions),
+        "actions": [call.iam_action for call in (listing, describe, tags) if call is not None],
+        "facets": {facet.name: facet.operation for facet in one.facets},
     }
     inline = one.inline_tags
     if inline is not None:

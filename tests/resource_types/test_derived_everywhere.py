@@ -44,6 +44,11 @@ def calls(one: ResourceType) -> Iterator[tuple[str, set[str], Path]]:
             if call is one.tags_call:
                 given |= {call.binds_arn} - {""}
             yield call.operation, {name.split(".")[0] for name in given}, call.result_path
+    for facet in one.facets:
+        given = {*facet.bindings, *facet.arguments, *facet.inherited, *facet.context}
+        if facet.pagination is not None and facet.pagination.limit_key:
+            given |= {facet.pagination.limit_key} & {"MaxResults", "maxResults"}
+        yield facet.operation, given, facet.result_path
 
 
 def test_every_call_gives_all_that_is_required_and_nothing_unknown(everything: Derived) -> None:
@@ -186,10 +191,41 @@ def test_every_type_is_identified_and_has_the_catalogs_fields(everything: Derive
         assert who.arn_path or who.key_paths or who.item_arn_path is not None or who.item_key_paths, one.name
         assert one.tier in {"A", "B", "C"}
         names = [field.name for field in one.fields]
-        assert names == sorted(set(names)), one.name
+        sides = [facet.name for facet in one.facets]
+        own = names[: len(names) - len(sides)]
+        assert own == sorted(set(own)), one.name
+        assert names[len(own) :] == sides == sorted(set(sides) - set(own)), one.name
         assert {"account_id", "tags"} <= set(names)
         computed = {field.name for field in one.fields if field.provider_name is None} - {"account_id", "tags"}
         assert len(computed) == (0 if who.arn_path else 1), one.name
+
+
+def test_facets_are_asked_with_what_the_resource_says_and_fit_their_fields(everything: Derived) -> None:
+    found: collections.Counter[str] = collections.Counter()
+    for one, judge, _ in everything:
+        item, document = shapes(one, judge)
+        for facet in one.facets:
+            found[one.tier] += 1
+            model = judge.operation_model(facet.operation)
+            assert facet.iam_action, one.name
+            assert set(facet.inherited.values()) <= listing_of(one), one.name
+            for path in facet.bindings.values():
+                assert any(reaches(shape, path) for shape in (item, document)), (one.name, facet.name)
+            side = at(model.output_shape, facet.result_path)
+            field = one.field(facet.name)
+            assert field is not None
+            assert field.provider_name == facet.operation
+            assert (field.type.kind == "LIST") == (side.type_name == "list"), (one.name, facet.name)
+            assert facet.pagination is None or side.type_name == "list"
+            assert set(facet.omitted) <= set(model.output_shape.members)
+    assert set(found) == {"A", "B"}
+    assert sum(found.values()) > 200
+
+
+def test_no_facet_reads_what_is_secret(everything: Derived) -> None:
+    operations = {f"{one.service}:{facet.operation}" for one, _, _ in everything for facet in one.facets}
+    words = re.compile("Secret(?!s?Policy)|Password|Credential|Token|PrivateKey|Presigned")
+    assert not {one for one in operations if words.search(one.split(":")[1])}
 
 
 def test_pages_are_botocores_where_botocore_has_them(everything: Derived) -> None:
@@ -250,7 +286,8 @@ def test_tags_come_from_one_place(everything: Derived) -> None:
 
 def test_every_decision_has_its_reason(everything: Derived) -> None:
     for one, _, _ in everything:
-        assert set(one.reasons) == {"list_call", "describe_call", "tags_call", "identity", "final_states", "tier"}
+        parts = {"list_call", "describe_call", "tags_call", "identity", "final_states", "tier"}
+        assert set(one.reasons) == parts | {f"facet {facet.name}" for facet in one.facets}
         assert all(one.reasons.values())
 
 

@@ -29,6 +29,8 @@ TABLES = {
     "loop",
     "required",
     "data",
+    "facet",
+    "no_facet",
 }
 CACHED = [
     overrides.iam_prefixes,
@@ -38,6 +40,8 @@ CACHED = [
     overrides.members_of,
     overrides.stated_parents,
     overrides.data_types,
+    overrides.facets_by_type,
+    overrides.left_out_facets,
 ]
 
 
@@ -52,7 +56,9 @@ def service_of(table: str, entry: dict[str, Any]) -> str:
             for service in MODELS.service_names
             if any(entry["noun"] in operation for operation in MODELS.load(service).operations)
         )
-    stated: str = entry["types"][0] if table == "data" else entry["type" if table == "parent" else "operation"]
+    places = {"data": "types", "no_facet": "operations", "parent": "type", "facet": "type"}
+    found = entry[places.get(table, "operation")]
+    stated: str = found[0] if isinstance(found, list) else found
     return stated.split(":", maxsplit=1)[0]
 
 
@@ -91,3 +97,22 @@ def test_each_of_the_data_types_would_be_taken_for_inventory(name: str, monkeypa
     monkeypatch.setattr("stocktake.resource_types.derive.data_types", frozenset)
     found = [one for one in derived(service).values() if one.noun == noun]
     assert [one.tier in "AB" for one in found] == [True]
+
+
+@pytest.mark.parametrize("entry", STATED["facet"], ids=lambda one: one["type"])
+def test_each_stated_facet_is_there_and_no_rule_finds_it(
+    entry: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, noun = entry["type"].split(":")
+    [one] = [one for one in derived(service).values() if one.noun == noun]
+    assert entry["facets"].items() <= {facet.name: facet.operation for facet in one.facets}.items()
+    monkeypatch.setattr("stocktake.resource_types.facets.stated_facets", lambda *_: {})
+    [one] = [one for one in derived(service).values() if one.noun == noun]
+    assert not set(entry["facets"].values()) & {facet.operation for facet in one.facets}
+
+
+@pytest.mark.parametrize("operation", STATED["no_facet"][0]["operations"])
+def test_each_that_is_left_out_would_be_a_facet(operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    service, name = operation.split(":")
+    monkeypatch.setattr("stocktake.resource_types.facets.left_out_facets", lambda _: frozenset())
+    assert name in {facet.operation for one in derived(service).values() for facet in one.facets}

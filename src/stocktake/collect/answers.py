@@ -35,6 +35,18 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class FacetAnswers:
+    """What calls for single sides of a resource answered (see `spec.Facet`)."""
+
+    plain: bytes
+    """The answer's body without them."""
+    known: dict[str, bytes]
+    """Facet -> its JSON; `null` where the resource has no such side."""
+    unknown: tuple[str, ...]
+    """Facets that could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """One answer of the provider.
 
@@ -46,6 +58,8 @@ class Answer:
     body: bytes
     server_time: datetime
     """From the answer's Date header, aware, UTC; our own clock where there is none."""
+    facets: FacetAnswers | None = None
+    """Of a resource that is read by several calls: what the others answered; the body has it already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from stocktake.collect.answers import Scope
     from stocktake.collect.service_client import ServiceClient
-    from stocktake.resource_types.spec import DescribeCall, TagsCall
+    from stocktake.resource_types.spec import DescribeCall, Facet, TagsCall
 
 
 class Binder:
@@ -24,7 +24,7 @@ class Binder:
         self._kinds: dict[tuple[str, str], str] = {}
 
     def params(
-        self, plan: DescribeCall | TagsCall, values: Mapping[str, object], listing: Mapping[str, object]
+        self, plan: DescribeCall | TagsCall | Facet, values: Mapping[str, object], listing: Mapping[str, object]
     ) -> dict[str, Any]:
         """Return the parameters of a call for one resource; of a batch call, as if it were for this one alone.
 

@@ -32,6 +32,8 @@ class CallPurpose:
     """The permission that the plan expects it to need."""
     single_resource: bool = False
     """Whether it asks for one resource: not found then means gone, and a broken answer concerns that one alone."""
+    absent_codes: frozenset[str] = frozenset()
+    """More errors that mean: there is no such thing."""
 
 
 _ANY = CallPurpose()
@@ -273,6 +275,8 @@ class _Call:
 
     def _raise(self, error: ProviderError, sense: Meaning) -> NoReturn:
         said = _said(error)
+        if error.code in self._purpose.absent_codes:
+            raise GoneError(f"There is no such thing: {said}", code=error.code, where=self._where)
         match sense:
             case Meaning.DENIED:
                 denial = parse_denial(error.message, self._purpose.iam_action)

@@ -10,6 +10,7 @@ from stocktake.collect.answers import NO_LISTING, Answer, CallCounts, ListPage
 from stocktake.collect.arns import made_arn
 from stocktake.collect.batches import BatchAnswer, BatchAnswers
 from stocktake.collect.binding import Binder
+from stocktake.collect.facets import FacetReader
 from stocktake.collect.listings import iter_concurrently, iter_listings
 from stocktake.collect.parents import GAPS
 from stocktake.collect.paths import first_at, read_tags, value_at, values_at, wrapped
@@ -59,6 +60,8 @@ class TypeReader:
         self._session = session
         self._client = session.service_client(resource_type.service, scope.asked_region)
         self._binder = Binder(self._client, scope)
+        self.facets = FacetReader(resource_type.noun, resource_type.facets, self._binder, self._iter_facet)
+        """Reads what calls of their own answer, and knows which of them failed."""
 
     @property
     def batch_size(self) -> int:
@@ -129,13 +132,14 @@ class TypeReader:
         """Return the whole resource that a list item names.
 
         Shape: as the describe call answered it, wrapper included (`describe_call.result_path` leads into it); for a
-        type without describe call, the item.
+        type without describe call, the item. Facets are in it under the names of their operations.
         Raises: GoneError where it does not exist any more; DataError (BrokenAnswerError with what came) where only
         this one cannot be read; ScopeError where none can.
         """
         plan = self.type.describe_call
         if plan is None:
-            return Answer(orjson.dumps(item), self._session.clock.now())
+            bare = Answer(orjson.dumps(item), self._session.clock.now())
+            return await self.facets.add_to(bare, (), item, listing)
         if plan.batch is not None:
             [found] = await self.fetch_documents([(item, listing)])
             if isinstance(found, Answer):
@@ -143,7 +147,8 @@ class TypeReader:
             raise found
         params = self._single_params(plan, item, listing)
         purpose = CallPurpose(iam_action=plan.iam_action, single_resource=True)
-        return await self._client.call(plan.operation, params, purpose=purpose, counts=self.counts)
+        answer = await self._client.call(plan.operation, params, purpose=purpose, counts=self.counts)
+        return await self.facets.add_to(answer, plan.result_path, item, listing)
 
     async def fetch_documents(self, listed: Sequence[Listed]) -> list[Answer | GoneError | DataError]:
         """Return the whole resources that list items name, by a batch call; of each, why not, where it has none.
@@ -155,12 +160,15 @@ class TypeReader:
         plan = self.type.describe_call
         assert plan is not None  # noqa: S101 - asked only for types with a batch call
         found = await self._batch(plan, [_or_error(self._single_params, plan, *one) for one in listed])
-        return [
+        documents = [
             Answer(orjson.dumps(wrapped(one.element, plan.result_path)), one.server_time)
             if isinstance(one, BatchAnswer)
             else one
             for one in found
         ]
+        if not self.type.facets:
+            return documents
+        return await self.facets.add_to_all(documents, plan.result_path, listed)
 
     # -- tags ------------------------------------------------------------------------------------------------------
 
@@ -252,6 +260,11 @@ class TypeReader:
                 return
             self._note_token(operation, onward, tokens)
             going_on = {**params, **onward}
+
+    def _iter_facet(
+        self, operation: str, params: dict[str, Any], pagination: Pagination | None, purpose: CallPurpose
+    ) -> AsyncIterator[tuple[Answer, dict[str, Any], bool]]:
+        return self._iter_answers(self._client, operation, params, pagination, purpose)
 
     def _onward(self, parsed: dict[str, Any], pagination: Pagination | None) -> dict[str, Any]:
         if pagination is not None and pagination.last_item_path is not None:

@@ -79,6 +79,8 @@ def _bind_one(
         found.rules.append(f"{parameter} as listed")
         return True
     bound = bind(model, word, shape, noun, item_shape)
+    if plain(word) in _ACCOUNT and bound is not None and bound[1] == "same shape":
+        bound = None  # another account that plays a part (`BucketAccountId`); the scope's own is meant
     if bound is not None and bound[0] not in found.paths.values():
         found.paths[parameter] = bound[0]
         found.rules.append(f"binds {parameter} by {bound[1]}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stocktake.resource_types.describe_calls import derive_describe
+from stocktake.resource_types.facet_answers import facet_field
+from stocktake.resource_types.facets import derive_facets
 from stocktake.resource_types.facts import NO_FACTS, NounFacts
 from stocktake.resource_types.iam import arn_service
 from stocktake.resource_types.identity import derive_identity, is_identified
@@ -23,9 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from stocktake.providers.aws.models import ServiceModel
+    from stocktake.resource_types.facets import FoundFacet
     from stocktake.resource_types.facts import Facts
     from stocktake.resource_types.list_calls import ListCandidate
-    from stocktake.resource_types.spec import Identity, ParentCall
+    from stocktake.resource_types.spec import Facet, Identity, ParentCall
 
 _PROVIDER = "aws"
 
@@ -37,7 +41,9 @@ def type_name(service: str, noun: str) -> str:
 
 def derive_types(model: ServiceModel, facts: Facts = NO_FACTS) -> dict[str, ResourceType]:
     """Return all types of a service by name: those that nothing is above, then those under them, level by level."""
-    return {one.type.name: one.type for one in _Service(model, facts).resolve().values()}
+    resolved = _Service(model, facts).resolve()
+    sides = derive_facets(model, resolved)
+    return {one.type.name: _with_facets(model, one.type, sides.get(one.type.name, ())) for one in resolved.values()}
 
 
 def derive_type(model: ServiceModel, noun: str, facts: Facts = NO_FACTS) -> ResourceType | None:
@@ -184,6 +190,19 @@ def _tier(full_noun: str, vocabulary: Vocabulary, known: NounFacts, identity: Id
     if identity.arn_path or identity.item_arn_path is not None or identity.key_paths:
         return "C", "it has an identifier of its own"
     return "D", "nothing says that it is a resource"
+
+
+def _with_facets(model: ServiceModel, one: ResourceType, found: tuple[FoundFacet, ...]) -> ResourceType:
+    facets = tuple(side.facet for side in found)
+    if not facets:
+        return one
+    reasons = one.reasons | {f"facet {side.facet.name}": side.reason for side in found}
+    return replace(one, fields=with_facet_fields(model, one.fields, facets), facets=facets, reasons=reasons)
+
+
+def with_facet_fields(model: ServiceModel, fields: tuple[Field, ...], facets: tuple[Facet, ...]) -> tuple[Field, ...]:
+    """Add the fields of sides that calls of their own answer, after all others."""
+    return (*fields, *(facet_field(model, facet) for facet in facets))
 
 
 def with_catalog_fields(fields: tuple[Field, ...], noun: str, *, has_arn: bool) -> tuple[Field, ...]:

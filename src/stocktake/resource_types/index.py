@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from stocktake.resource_types.derive import with_catalog_fields
+from stocktake.resource_types.derive import with_catalog_fields, with_facet_fields
 from stocktake.resource_types.schema import structure_fields
 from stocktake.resource_types.shapes import element_shape, input_shape, members, output_shape, shape_at
 from stocktake.resource_types.spec import (
     ArnTemplate,
     Batch,
     DescribeCall,
+    Facet,
     Identity,
     InlineTags,
     LifeCycle,
@@ -76,6 +77,7 @@ def encode_type(one: ResourceType) -> Entry:
         else None,
         identity=_identity(one.identity),
         life_cycle=_life_cycle(one.life_cycle),
+        facets={facet.name: _facet(one, facet) for facet in one.facets},
         why={part: reason for part, reason in one.reasons.items() if reason != _usual_reasons(one.tier).get(part)},
     )
 
@@ -88,6 +90,8 @@ def decode_type(name: str, entry: Entry, model: ServiceModel, arn_service: str) 
     identity = _read_identity(entry["identity"])
     fields, omitted = structure_fields(model, document_shape(model, listing, describe))
     inline = entry.get("inline_tags")
+    facets = tuple(reader.facet(name, one) for name, one in entry.get("facets", {}).items())
+    own_fields = with_catalog_fields(fields, entry["noun"], has_arn=identity.arn_path is not None)
     return ResourceType(
         name=name,
         provider=name.split("_", 1)[0],
@@ -96,7 +100,7 @@ def decode_type(name: str, entry: Entry, model: ServiceModel, arn_service: str) 
         model_version=model.model_version,
         protocol=model.protocol,
         noun=entry["noun"],
-        fields=with_catalog_fields(fields, entry["noun"], has_arn=identity.arn_path is not None),
+        fields=with_facet_fields(model, own_fields, facets),
         list_call=listing,
         describe_call=describe,
         tags_call=reader.tags_call(entry["tags"]) if "tags" in entry else None,
@@ -109,6 +113,7 @@ def decode_type(name: str, entry: Entry, model: ServiceModel, arn_service: str) 
         tier=entry["tier"],
         scope=entry.get("scope", "regional"),
         cloudformation=entry.get("cloudformation", ""),
+        facets=facets,
     )
 
 
@@ -129,7 +134,7 @@ def _without_usual(**members: object) -> Entry:
     return {name: value for name, value in members.items() if value not in (None, "", [], {}, ())}
 
 
-def _call(one: ResourceType, call: ListCall | DescribeCall | TagsCall) -> Entry:
+def _call(one: ResourceType, call: ListCall | DescribeCall | TagsCall | Facet) -> Entry:
     usual = call.iam_action == f"{one.arn_service}:{call.operation}"
     return {"operation": call.operation, "result": _dotted(call.result_path)} | _without_usual(
         arguments=call.arguments,
@@ -148,6 +153,15 @@ def _single_call(one: ResourceType, call: DescribeCall | TagsCall) -> Entry:
         if batch is None
         else {"member": batch.member, "chunk": batch.chunk}
         | _optional_paths(answer_key=batch.answer_key, value=batch.value_path or None),
+    )
+
+
+def _facet(one: ResourceType, facet: Facet) -> Entry:
+    return _call(one, facet) | _without_usual(
+        bindings=_dotted_values(facet.bindings),
+        inherited=facet.inherited,
+        omitted=list(facet.omitted),
+        absent=list(facet.absent_codes),
     )
 
 
@@ -237,6 +251,17 @@ class _Reader:
             key_member=key_member,
             value_member=value_member,
             binds_arn=entry.get("binds_arn", ""),
+        )
+
+    def facet(self, name: str, entry: Entry) -> Facet:
+        return Facet(
+            name,
+            **self._call(entry),
+            bindings=_paths(entry.get("bindings", {})),
+            inherited=entry.get("inherited", {}),
+            pagination=_read_pages(entry.get("pages")),
+            omitted=tuple(entry.get("omitted", ())),
+            absent_codes=tuple(entry.get("absent", ())),
         )
 
     def _call(self, entry: Entry) -> dict[str, Any]:

@@ -48,6 +48,11 @@ def structure_fields(model: ServiceModel, shape_name: str) -> tuple[tuple[Field,
     return _Builder(model).fields(shape_name, frozenset(), top=True)
 
 
+def member_fields(model: ServiceModel, shape_name: str) -> tuple[tuple[Field, ...], tuple[str, ...]]:
+    """Return a structure's members as fields within another field, and the members that are left out."""
+    return _Builder(model).fields(shape_name, frozenset())
+
+
 def is_answer_only(name: str) -> bool:
     """Return whether an answer's member tells of the call, not of the resource."""
     return name.replace("_", "").lower() in _ANSWER_ONLY

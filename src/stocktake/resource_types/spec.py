@@ -200,6 +200,37 @@ class TagsCall:
 
 
 @dataclass(frozen=True, slots=True)
+class Facet:
+    """A side of a resource that a call of its own answers: a bucket's encryption, a role's attached policies.
+
+    Its answer becomes one field of the resource. Where the provider says that there is none, the field is null; where
+    the call fails, it is unknown, and what is held of it stays.
+    """
+
+    name: str
+    """The field's name, snake_case."""
+    operation: str
+    bindings: dict[str, Path]
+    """Request member -> path in the *list item or document* (whichever has it)."""
+    result_path: Path
+    """To the side in the answer; () where the answer is it."""
+    pagination: Pagination | None = None
+    """Only where the side is a list."""
+    iam_action: str = ""
+    arguments: dict[str, object] = field(default_factory=dict)
+    """Constants sent each time."""
+    inherited: dict[str, str] = field(default_factory=dict)
+    """As in `DescribeCall`."""
+    context: dict[str, str] = field(default_factory=dict)
+    """As in `ListCall`."""
+    omitted: tuple[str, ...] = ()
+    """Members of the answer that are no part of the side: what was asked with, the resource's own names, blobs."""
+    absent_codes: tuple[str, ...] = ()
+    """Errors that the operation states, and that say that this resource has no such side; beside what says so for any
+    operation (not found, no such …)."""
+
+
+@dataclass(frozen=True, slots=True)
 class InlineTags:
     """Tags that come inside the document."""
 
@@ -301,6 +332,8 @@ class ResourceType:
     """regional, or global: every region answers the same, so that one of them is asked."""
     cloudformation: str = ""
     """CloudFormation's name for it, where it has one: `AWS::SageMaker::Model`."""
+    facets: tuple[Facet, ...] = ()
+    """Sides of it that calls of their own answer, sorted by name. Their fields are the last ones."""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -308,7 +341,7 @@ class ResourceType:
 
         `parent`, `loop`, `context` (account or region as an input), `last_item` (pages go on by it), `batch`, `nested`
         (an input inside a structure), `inherited` (a call takes what the list call was given), `arn` (a call takes an
-        ARN that has to be made).
+        ARN that has to be made), `facets` (more calls for each resource).
         """
         listing, describe, tags = self.list_call, self.describe_call, self.tags_call
         single = [call for call in (describe, tags) if call is not None]
@@ -321,13 +354,14 @@ class ResourceType:
             "nested": any("." in member for call in single for member in call.bindings),
             "inherited": any(call.inherited for call in single),
             "arn": tags is not None and bool(tags.binds_arn),
+            "facets": bool(self.facets),
         }
         return tuple(mark for mark, needed in marks.items() if needed)
 
     @property
     def iam_actions(self) -> tuple[str, ...]:
         """The permissions that reading this type whole needs."""
-        calls = (self.list_call, self.describe_call, self.tags_call)
+        calls = (self.list_call, self.describe_call, self.tags_call, *self.facets)
         return tuple(dict.fromkeys(call.iam_action for call in calls if call is not None and call.iam_action))
 
     def field(self, name: str) -> Field | None:

@@ -42,6 +42,8 @@ class Coverage:
     """complete, denied, …; or `not refreshed` where unchanged resources' tags could not be asked in bulk."""
     drift: set[str] = field(default_factory=set)
     """Paths that the provider sent and the model does not know."""
+    unknown_facets: set[str] = field(default_factory=set)
+    """Facets that could not be read of some resources: what is held of them stays."""
     finished_at: datetime | None = None
 
 

@@ -8,6 +8,7 @@ import orjson
 
 from stocktake.resource_types.spec import Kind, page_type, sql_type
 from stocktake.store.catalog import run
+from stocktake.store.facet_columns import UNKNOWN, facet_columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +57,11 @@ def ensure_tables(catalog: Catalog, resource_type: ResourceType, now: datetime) 
     held = _held_columns(catalog.connection, history_name(name))
     if not held:
         with catalog.transaction() as connection:
-            columns = [*OWN_COLUMNS, *((f.name, sql_type(f.type)) for f in resource_type.fields)]
+            columns = [
+                *OWN_COLUMNS,
+                *facet_columns_of(resource_type),
+                *((f.name, sql_type(f.type)) for f in resource_type.fields),
+            ]
             ddl = ", ".join(f"{quote(column)} {kind}" for column, kind in columns)
             run(connection, f"CREATE TABLE {quote(history_name(name))} ({ddl})")
             _make_views(connection, resource_type, [f.name for f in resource_type.fields])
@@ -66,7 +71,11 @@ def ensure_tables(catalog: Catalog, resource_type: ResourceType, now: datetime) 
     if row[0] == _schema_json(resource_type):
         return
     known = _read_schema(row[0])
-    added = list(_missing(resource_type.fields, known, ()))
+    names = {column for column, _ in held}
+    added: list[tuple[tuple[str, ...], str]] = [
+        ((column,), kind) for column, kind in facet_columns_of(resource_type) if column not in names
+    ]
+    added += _missing(resource_type.fields, known, ())
     for path, kind in added:
         with catalog.transaction() as connection:
             dotted = ".".join(quote(step) for step in path)
@@ -115,7 +124,8 @@ def _held_columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[tup
 
 def _make_views(connection: duckdb.DuckDBPyConnection, resource_type: ResourceType, columns: list[str]) -> None:
     name = resource_type.name
-    shown = ", ".join(quote(column) for column in [*columns, *VIEW_COLUMNS])
+    own = (*VIEW_COLUMNS, UNKNOWN) if resource_type.facets else VIEW_COLUMNS
+    shown = ", ".join(quote(column) for column in [*columns, *own])
     history = quote(history_name(name))
     select = f"SELECT {shown} FROM {history}"
     run(connection, f"CREATE OR REPLACE VIEW {quote(name)} AS {select} WHERE _to IS NULL")

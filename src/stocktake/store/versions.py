@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -11,6 +12,7 @@ import pyarrow as pa
 
 from stocktake.resource_types.spec import Kind
 from stocktake.store.catalog import run, translating
+from stocktake.store.facet_columns import HASHES, KEPT, facet_columns_of, with_held_sql
 from stocktake.store.type_tables import OWN_COLUMNS, column_of, history_name, quote, type_of
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ class Held:
     summary: int
     settled: bool
     tags: tuple[str, ...] | None
+    facets: dict[str, int] | None = None
+    """Facet -> hash of its answer, of those that are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,23 +132,27 @@ class ScopeVersions:
 
     def held(self, ids: Iterable[str]) -> dict[str, Held]:
         """Return what is held of these resources."""
+        facets = HASHES if self._type.facets else "NULL"
         with self._registered(asked=_ids(ids)):
             rows = run(
                 self._catalog.connection,
-                f"SELECT _id, _hash, _summary, coalesce(_settled, false), tags FROM {self._history} "
+                f"SELECT _id, _hash, _summary, coalesce(_settled, false), tags, {facets} FROM {self._history} "
                 f"SEMI JOIN asked ON _id = _asked_id WHERE {self._scope}",
                 self._where(),
             )
         return {
-            i: Held(hash_, summary, settled, None if tags is None else tuple(tags))
-            for i, hash_, summary, settled, tags in rows
+            i: Held(hash_, summary, settled, None if tags is None else tuple(tags), facets)
+            for i, hash_, summary, settled, tags, facets in rows
         }
 
     def apply(self, fresh: pa.Table, observed_at: datetime) -> Applied:
         """Close the held versions of these resources and open the fresh ones, in one transaction.
 
-        Shape: the type's columns (any may be missing), and `_id`, `_hash`, `_summary`, `_unknown`, `_server_time`.
+        Shape: the type's columns (any may be missing), and `_id`, `_hash`, `_summary`, `_unknown`, `_server_time`; of a
+        type with facets those of `facet_columns`, too.
         """
+        if KEPT in fresh.column_names:
+            fresh = self._with_held_facets(fresh)
         columns = [f.name for f in self._type.fields if f.name in fresh.column_names]
         created = column_of(self._type.fields, self._type.identity.created_path)
         own = {
@@ -159,6 +167,7 @@ class ScopeVersions:
         }
         own |= {name: name for name in _GIVEN}
         picked = [f"CAST({own[name]} AS {kind}) AS {name}" for name, kind in OWN_COLUMNS]
+        picked += [name for name, _ in facet_columns_of(self._type) if name in fresh.column_names]
         picked += [quote(name) for name in columns]
         values = {"at": _naive(observed_at), "sweep": self._sweep_id}
         with self._registered(fresh=fresh), self._catalog.transaction() as connection:
@@ -175,6 +184,19 @@ class ScopeVersions:
             )
         changed = int(closed)
         return Applied(new=fresh.num_rows - changed, changed=changed)
+
+    def _with_held_facets(self, fresh: pa.Table) -> pa.Table:
+        """Return the rows with those facets that could not be read as the held versions have them."""
+        kept = {str(name) for names in fresh[KEPT].to_pylist() for name in names or ()}
+        if not kept:
+            return fresh.drop_columns([KEPT])
+        statement = with_held_sql(sorted(kept), self._history, self._scope)
+        with self._registered(fresh=fresh), warnings.catch_warnings():
+            # It says that this copies the rows once more, which costs less than a second plan.
+            warnings.simplefilter("ignore", UserWarning)
+            reader = self._catalog.connection.execute(statement, self._where()).to_arrow_reader()
+            assert reader is not None  # noqa: S101 - a SELECT always has one
+            return reader.read_all()
 
     def confirm(self, ids: Sequence[str], summaries: Sequence[int], server_time: datetime) -> None:
         """Note that these were read again and are unchanged: writes only where that says something new."""
@@ -239,7 +261,8 @@ class ScopeVersions:
         life = self._type.life_cycle
         state = column_of(self._type.fields, life.state_path)
         if not life.final_states or state is None:
-            return "true" if life.item_modified_path else "false"
+            # A facet moves without the list item.
+            return "true" if life.item_modified_path and not self._type.facets else "false"
         words = ", ".join("'" + word.replace("'", "''") + "'" for word in sorted(life.final_states))
         times = [
             column

@@ -108,7 +108,7 @@ def minimal_item(resource_type: ResourceType, item: Item) -> Item:
     paths: list[Path] = list(resource_type.identity.item_key_paths)
     if resource_type.identity.item_arn_path:
         paths.append(resource_type.identity.item_arn_path)
-    for call in (resource_type.describe_call, resource_type.tags_call):
+    for call in (resource_type.describe_call, resource_type.tags_call, *resource_type.facets):
         if call is not None:
             paths += call.bindings.values()
     if resource_type.identity.arn_template is not None:

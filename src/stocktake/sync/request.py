@@ -71,7 +71,7 @@ class SyncReport:
 
 
 def is_whole(scope: Coverage) -> bool:
-    """Say whether a scope left nothing open: it was read whole, or there is nothing there that could be read."""
-    if scope.status == "unsupported":
+    """Say whether a scope left nothing open: it was read whole, or there is nothing to read, or not for us."""
+    if scope.status in {"unsupported", "elsewhere"}:
         return True
-    return scope.status == "complete" and scope.tags_status in _TAGS_FINE
+    return scope.status == "complete" and scope.tags_status in _TAGS_FINE and not scope.unknown_facets

@@ -91,6 +91,9 @@ class ScopeRun:
             readers = [group.create_task(self._read()) for _ in range(self.workers)]
             group.create_task(self._end_after(readers))
             group.create_task(self._write())
+        for name, problem in sorted(self.reader.facets.problems.items()):
+            self.coverage.unknown_facets.add(name)
+            self._explain(problem, f"{name} could not be read: {problem.message}")
         if self._unread and self.coverage.status == "complete":
             self.coverage.status = "partial"
             self.coverage.reason = self.coverage.reason or f"{self._unread} resources could not be read"
@@ -281,7 +284,8 @@ class ScopeRun:
                 tags = tag_texts(await self.reader.fetch_tags(one.item, answer, one.listing))
             except (ScopeError, DataError, GoneError) as error:
                 self._tags_unread(error)
-        return Fetched(one, answer.body, answer.server_time, tags, self.reader.arn(one.item, answer, one.listing))
+        arn = self.reader.arn(one.item, answer, one.listing)
+        return Fetched(one, answer.body, answer.server_time, tags, arn, answer.facets)
 
     async def _fetch_together(self, group: tuple[Candidate, ...]) -> list[Fetched | GoneError | DataError]:
         describe = self.reader.type.describe_call
@@ -298,6 +302,7 @@ class ScopeRun:
                 answer.server_time,
                 tags.get(one.id),
                 self.reader.arn(one.item, answer, one.listing),
+                answer.facets,
             )
             if isinstance(answer, Answer)
             else answer

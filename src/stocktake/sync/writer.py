@@ -12,17 +12,20 @@ from stocktake.normalize.normalizer import INLINE_TAGS, ROW
 from stocktake.store.ledger import Aside
 from stocktake.store.versions import SERVER_TIME
 from stocktake.sync.candidates import answer_fingerprint
+from stocktake.sync.facet_keeping import facet_columns, keep_facets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
+    from stocktake.collect.answers import FacetAnswers
     from stocktake.normalize.normalizer import Normalized, Normalizer
     from stocktake.normalize.redact import Redactor, Suspicion
     from stocktake.resource_types.spec import ResourceType
     from stocktake.store.ledger import Coverage, Ledger
     from stocktake.store.versions import Held, ScopeVersions
     from stocktake.sync.candidates import Candidate
+    from stocktake.sync.facet_keeping import KeptFacets
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Fetched:
     """None: not known (the call was denied); held tags then stay."""
     arn: str | None = None
     """Where it is made of what the document says."""
+    facets: FacetAnswers | None = None
+    """Of a type that is read by several calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class _Row:
     tags: tuple[str, ...] | None
     hash: int
     suspicion: Suspicion
+    facets: KeptFacets | None = None
 
 
 class ScopeWriter:
@@ -102,8 +108,13 @@ class ScopeWriter:
             if tags is None and before is not None and self._type.tags_call is not None:
                 tags = before.tags
             # A bare hash of an answer with a secret in it would let a reader of the catalog test guesses.
-            key = self._hash_key if suspicion else b""
-            yield _Row(fetched, tags, answer_fingerprint(fetched.body, tags, key), suspicion)
+            key = self._hash_key if suspicion or fetched.facets else b""
+            if fetched.facets is None:
+                yield _Row(fetched, tags, answer_fingerprint(fetched.body, tags, key), suspicion)
+                continue
+            facets = keep_facets(fetched.facets, None if before is None else before.facets, key)
+            told = fetched.facets.plain + facets.stamp
+            yield _Row(fetched, tags, answer_fingerprint(told, tags, key), suspicion, facets)
 
     def _confirm(self, unchanged: list[Fetched], held: dict[str, Held]) -> None:
         self._coverage.unchanged += len(unchanged)
@@ -158,6 +169,9 @@ class ScopeWriter:
         else:
             tags = [None if row.tags is None else list(row.tags) for row in kept]
             columns["tags"] = pa.array(tags, pa.list_(pa.string()))
+        facets = [row.facets for row in kept if row.facets is not None]
+        if facets:
+            columns |= facet_columns(facets)
         for field in self._type.fields:
             if field.provider_name is None and field.name.endswith("_arn"):
                 arns = [row.fetched.arn or _arn(row.fetched.candidate.id) for row in kept]

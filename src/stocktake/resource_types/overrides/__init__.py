@@ -80,3 +80,24 @@ def stated_parents() -> dict[str, dict[str, Any]]:
 def stated_parent(service: str, noun: str) -> dict[str, Any] | None:
     """Return what is stated of a noun's parent: `parent`, and perhaps `bindings` (request member -> dotted path)."""
     return stated_parents().get(f"{service}:{noun}".lower())
+
+
+@cache
+def facets_by_type() -> dict[str, dict[str, str]]:
+    """Return what is stated of sides: `service:noun`, in lower case -> field name -> operation."""
+    found: dict[str, dict[str, str]] = {}
+    for entry in stated().get("facet", ()):
+        found.setdefault(entry["type"].lower(), {}).update(entry["facets"])
+    return found
+
+
+def stated_facets(service: str, noun: str) -> dict[str, str]:
+    """Return sides of a type that no rule finds: field name -> operation."""
+    return facets_by_type().get(f"{service}:{noun}".lower(), {})
+
+
+@cache
+def left_out_facets(service: str) -> frozenset[str]:
+    """Return operations that a rule takes for a resource's side, and that are none."""
+    pairs = [one.split(":") for entry in stated().get("no_facet", ()) for one in entry["operations"]]
+    return frozenset(operation for of, operation in pairs if of == service)
