@@ -46,6 +46,11 @@ class ParentList:
     """Why some are missing."""
     _file: SpooledTemporaryFile[bytes] = field(default_factory=lambda: SpooledTemporaryFile(_IN_MEMORY_BYTES))  # noqa: SIM115 - closed by `close`
 
+    def begin(self) -> None:
+        """Forget what was kept: the list is read from its beginning."""
+        self._file.seek(0)
+        self._file.truncate()
+
     def add(self, page: ListPage) -> None:
         """Keep a page."""
         lines = [orjson.dumps([self._needed(item), dict(page.listing)]) for item in page.items]
@@ -99,8 +104,14 @@ class ParentLists:
         self._awaited = frozenset(self._lists)
 
     def record(self, type_name: str) -> ParentList | None:
-        """Return where a type's own reader keeps its list; None where no child waits for it."""
-        return self._lists[type_name] if type_name in self._awaited else None
+        """Return where a type's own reader keeps its list, from the first page on.
+
+        None where no child waits for it, and where it is known already: the type is read for the second time.
+        """
+        if type_name not in self._awaited or self._lists[type_name].ended.is_set():
+            return None
+        self._lists[type_name].begin()
+        return self._lists[type_name]
 
     def give_up(self, type_name: str) -> None:
         """Say that a type's own reader has ended: children must not wait any longer."""

@@ -21,9 +21,20 @@ class StocktakeError(Exception):
         self.hint = hint
         self.where = where
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # To another process and back: by its fields, since the arguments of a class may be others than its base's.
+        return _restored, (type(self), self.args, dict(vars(self)))
+
     def as_dict(self) -> dict[str, str]:
         """Return the four fields, as the API and `-o json` show them."""
         return {"code": self.code, "message": self.message, "hint": self.hint, "where": self.where}
+
+
+def _restored(kind: type[StocktakeError], arguments: tuple[object, ...], fields: dict[str, object]) -> StocktakeError:
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    vars(error).update(fields)
+    return error
 
 
 class UserError(StocktakeError):

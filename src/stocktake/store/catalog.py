@@ -6,17 +6,20 @@ import os
 import re
 import secrets
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
+import orjson
 
 from stocktake.core.errors import CatalogAccessError, CatalogLockedError, CatalogTooNewError, FatalError, UserError
 from stocktake.store.migrations import FORMAT_VERSION, MIGRATIONS
+from stocktake.store.moments import Moments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 # Readable by every DuckDB client since 1.4; see docs/decisions/0001.
 STORAGE_VERSION = "v1.4.0"
@@ -31,6 +34,9 @@ class Catalog:
         self.path = path
         self.connection = connection
         self.read_only = read_only
+        self.moments = Moments()
+        self.alone: Callable[[], AbstractContextManager[bool]] = lambda: nullcontext(enter_result=True)
+        """Keeps readers in this process from the database for a moment, and says whether none is left."""
 
     def __enter__(self) -> Self:
         return self
@@ -47,8 +53,18 @@ class Catalog:
         """Where the database holds more, write what was committed into the file proper: until then it is in memory."""
         with translating(self.path):
             [(held,)] = run(self.connection, "SELECT coalesce(sum(memory_usage_bytes), 0) FROM duckdb_memory()")
-            if held > above_bytes:
+        if held > above_bytes:
+            self.checkpoint()
+
+    def checkpoint(self) -> bool:
+        """Write what was committed into the file proper, and say whether that was possible.
+
+        It is not while a reader's long question needs what was there before.
+        """
+        with translating(self.path), self.alone() as is_alone:
+            if is_alone:
                 run(self.connection, "CHECKPOINT")
+            return is_alone
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -265,4 +281,10 @@ def _no_rights(path: Path, error: Exception) -> CatalogAccessError:
 
 
 def _first_line(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else "no reason given"
+    text = text.strip()
+    kind, found, facts = text.partition(": {")
+    if found:
+        # Where readers of other processes are served, the driver tells its errors as data.
+        with suppress(orjson.JSONDecodeError, KeyError):
+            text = f"{kind}: {orjson.loads('{' + facts)['exception_message']}"
+    return text.splitlines()[0] if text else "no reason given"

@@ -12,6 +12,8 @@ from stocktake.store.catalog import run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import duckdb
+
     from stocktake.store.catalog import Catalog
 
 
@@ -64,18 +66,15 @@ class Ledger:
         """Begin a sweep; one that a crash cut short before is marked as interrupted."""
         self._catalog = catalog
         with catalog.transaction() as connection:
-            # Only one process can have the catalog open for writing, so whoever was running is not.
-            run(connection, "UPDATE sweeps SET status = 'interrupted' WHERE status = 'running'")
-            [row] = run(
-                connection, "SELECT coalesce(max(sweep_id), 0) + 1, max(greatest(started_at, finished_at)) FROM sweeps"
-            )
-            self.sweep_id = int(row[0])
-            self._last = row[1].replace(tzinfo=UTC) if row[1] else datetime.min.replace(tzinfo=UTC)
+            # Whoever holds no leases (see `leases`) is not running, whatever it wrote.
             run(
                 connection,
-                "INSERT INTO sweeps VALUES (?, ?, NULL, 'running', NULL, ?, NULL)",
-                [self.sweep_id, now.replace(tzinfo=None), stocktake.__version__],
+                "UPDATE sweeps SET status = 'interrupted' WHERE status = 'running' "
+                "AND sweep_id NOT IN (SELECT sweep_id FROM lease_holders)",
             )
+            [row] = run(connection, "SELECT max(greatest(started_at, finished_at)) FROM sweeps")
+            self._last = row[0].replace(tzinfo=UTC) if row[0] else datetime.min.replace(tzinfo=UTC)
+            self.sweep_id = self._begin_number(connection, now)
 
     def moment(self, now: datetime) -> datetime:
         """Return a time for what is seen now, later than all before it, even where the machine's clock was set back."""
@@ -121,6 +120,17 @@ class Ledger:
                     for a in asides
                 ],
             )
+
+    @staticmethod
+    def _begin_number(connection: duckdb.DuckDBPyConnection, now: datetime) -> int:
+        """Write the row of a sweep that begins, and return its number."""
+        [(number,)] = run(connection, "SELECT coalesce(max(sweep_id), 0) + 1 FROM sweeps")
+        run(
+            connection,
+            "INSERT INTO sweeps VALUES (?, ?, NULL, 'running', NULL, ?, NULL)",
+            [number, now.replace(tzinfo=None), stocktake.__version__],
+        )
+        return int(number)
 
     def finish(self, status: str, calls: int, now: datetime) -> None:
         """End the sweep: complete, gaps or failed."""

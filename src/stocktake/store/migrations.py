@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stocktake.store.lease_tables import LEASE_TABLES
 from stocktake.store.resource_tables import RESOURCE_TABLES
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -110,6 +111,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """,
     ),
     RESOURCE_TABLES,
+    LEASE_TABLES,
 )
 
 FORMAT_VERSION = len(MIGRATIONS)

@@ -80,7 +80,7 @@ def ensure_tables(catalog: Catalog, resource_type: ResourceType, now: datetime) 
         with catalog.transaction() as connection:
             dotted = ".".join(quote(step) for step in path)
             run(connection, f"ALTER TABLE {quote(history_name(name))} ADD COLUMN {dotted} {kind}")
-        run(catalog.connection, "CHECKPOINT")
+        catalog.checkpoint()
     with catalog.transaction() as connection:
         present = [c for c, _ in _held_columns(connection, history_name(name)) if not c.startswith("_")]
         _make_views(connection, resource_type, sorted(present))

@@ -66,7 +66,7 @@ class ScopeVersions:
         self._type = resource_type
         self._account_id = account_id
         self._region = region
-        self._sweep_id = sweep_id
+        self.sweep_id = sweep_id
         self._history = quote(history_name(resource_type.name))
         number = next(_numbers)
         self._seen, self._tagged = f"seen_{number}", f"tagged_{number}"
@@ -169,7 +169,7 @@ class ScopeVersions:
         picked = [f"CAST({own[name]} AS {kind}) AS {name}" for name, kind in OWN_COLUMNS]
         picked += [name for name, _ in facet_columns_of(self._type) if name in fresh.column_names]
         picked += [quote(name) for name in columns]
-        values = {"at": _naive(observed_at), "sweep": self._sweep_id}
+        values = {"at": _naive(observed_at), "sweep": self.sweep_id}
         with self._registered(fresh=fresh), self._catalog.transaction() as connection:
             [(closed,)] = run(
                 connection,
@@ -223,7 +223,7 @@ class ScopeVersions:
                 connection,
                 f"UPDATE {self._history} SET _to = $at, _end_sweep = $sweep, _gone = true "
                 f"WHERE {self._scope} AND _id NOT IN (SELECT id FROM {self._seen})",
-                self._where() | {"at": _naive(observed_at), "sweep": self._sweep_id},
+                self._where() | {"at": _naive(observed_at), "sweep": self.sweep_id},
             )
         return int(closed)
 

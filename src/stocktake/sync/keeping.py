@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from stocktake.normalize.redact import Redactor
 from stocktake.store.type_tables import ensure_tables
-from stocktake.store.versions import ScopeVersions, held_places
+from stocktake.store.versions import held_places
 from stocktake.sync.normalizers import Normalizers
 from stocktake.sync.writer import ScopeWriter
 
@@ -15,28 +15,33 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from stocktake.resource_types.spec import ResourceType
-    from stocktake.store.catalog import Catalog
-    from stocktake.store.ledger import Coverage, Ledger
-
-_CATALOG_BYTES = 100_000_000
+    from stocktake.store.ledger import Coverage
+    from stocktake.store.shared_sweep import SharedSweep
+    from stocktake.store.versions import ScopeVersions
+    from stocktake.sync.access import CatalogAccess
 
 
 class Keeper:
-    """Knows the catalog that a sweep writes, and which types it has tables of."""
+    """Knows the catalog that a sweep writes, wherever it is open, and which types it has tables of."""
 
-    def __init__(
-        self, catalog: Catalog, ledger: Ledger, held: set[str], redaction_key: bytes, now: Callable[[], datetime]
-    ) -> None:
-        self.catalog = catalog
-        self.ledger = ledger
+    def __init__(self, access: CatalogAccess, redaction_key: bytes, now: Callable[[], datetime]) -> None:
+        self.access = access
         self.redaction_key = redaction_key
         self.now = now
-        self.held = held
-        """Types with tables."""
         self.redactor = Redactor(redaction_key)
         self.normalizers = Normalizers(self.redactor)
         self._ready: set[str] = set()
         self._places: dict[str, set[tuple[str, str]]] = {}
+
+    @property
+    def ledger(self) -> SharedSweep:
+        """The sweep's ledger, where the catalog is open now."""
+        return self.access.ledger
+
+    @property
+    def held(self) -> set[str]:
+        """Types with tables."""
+        return self.access.held
 
     def close(self) -> None:
         """Free what typing answers took."""
@@ -44,8 +49,9 @@ class Keeper:
 
     def note_places(self, types: Iterable[ResourceType]) -> None:
         """Take note of where resources of these types are held, before their scopes are read."""
+        door = self.access.door
         for one in types:
-            self._places[one.name] = held_places(self.catalog, one.name) if one.name in self.held else set()
+            self._places[one.name] = door.call(held_places, door.catalog, one.name) if one.name in self.held else set()
 
     def holds(self, type_name: str, account_id: str, region: str) -> bool:
         """Say whether the catalog held resources of a type in an account and region when the sweep came to them."""
@@ -54,13 +60,10 @@ class Keeper:
     def ensure(self, resource_type: ResourceType) -> None:
         """Make or widen a type's tables, once in a sweep."""
         if resource_type.name not in self._ready:
-            ensure_tables(self.catalog, resource_type, self.now())
+            door = self.access.door
+            door.call(ensure_tables, door.catalog, resource_type, self.now())
             self._ready.add(resource_type.name)
             self.held.add(resource_type.name)
-
-    def wrote(self) -> None:
-        """Take note that a scope was written: a table of many columns takes much memory, however few its rows."""
-        self.catalog.free_memory(_CATALOG_BYTES)
 
     def moment(self) -> datetime:
         """Return a time for what is seen now."""
@@ -74,6 +77,8 @@ class ScopeKeeping:
         self._keeper = keeper
         self._type = resource_type
         self._coverage = coverage
+        # This scope's, to its end: where its owner goes away, the scope is read anew.
+        self._ledger = keeper.ledger
         self._versions: ScopeVersions | None = None
         self._writer: ScopeWriter | None = None
 
@@ -94,9 +99,7 @@ class ScopeKeeping:
         if self._versions is None:
             self._keeper.ensure(self._type)
             c = self._coverage
-            self._versions = ScopeVersions(
-                self._keeper.catalog, self._type, c.account_id, c.region, self._keeper.ledger.sweep_id
-            )
+            self._versions = self._ledger.open_scope(self._type, c.account_id, c.region)
         return self._versions
 
     @property
@@ -107,7 +110,7 @@ class ScopeKeeping:
             self._writer = ScopeWriter(
                 self._type,
                 self.versions,
-                keeper.ledger,
+                self._ledger,
                 self._coverage,
                 keeper.normalizers.borrow(self._type),
                 keeper.redactor,
@@ -136,8 +139,7 @@ class ScopeKeeping:
 
     def close(self) -> None:
         """Forget what was seen."""
-        if self._versions is not None:
-            self._versions.close()
         if self._writer is not None:
             self._keeper.normalizers.give_back(self._type.name)
-            self._keeper.wrote()
+        if self._versions is not None:
+            self._ledger.close_scope(self._versions, was_written=self._writer is not None)

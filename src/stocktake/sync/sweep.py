@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from stocktake.collect.answers import Scope
 from stocktake.collect.parents import ParentLists, needed_members
@@ -18,10 +18,11 @@ from stocktake.providers.aws.models import open_models
 from stocktake.relations.update import update_relations
 from stocktake.resource_types.registry import load_type
 from stocktake.store.account_gaps import close_account_gaps, write_account_gap
-from stocktake.store.catalog import open_catalog
 from stocktake.store.change_log import update_changes
-from stocktake.store.ledger import Coverage, Ledger
-from stocktake.store.type_tables import held_types
+from stocktake.store.door import OwnerLostError
+from stocktake.store.ledger import Coverage
+from stocktake.store.shared_sweep import LeaseLostError, conclude
+from stocktake.sync.access import CatalogAccess, is_owner_lost
 from stocktake.sync.accounts import ALL_REGIONS, open_accounts
 from stocktake.sync.keeping import Keeper, ScopeKeeping
 from stocktake.sync.planning import load_service_types, plan_services
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
     from stocktake.core.clock import Clock
     from stocktake.core.progress import Progress
     from stocktake.resource_types.spec import ResourceType
+    from stocktake.store.catalog import Catalog
+    from stocktake.store.leases import Elsewhere, ScopeKey
+    from stocktake.store.remote import Door
+    from stocktake.store.shared_sweep import SharedSweep
     from stocktake.sync.accounts import Account, OpenedAccounts
     from stocktake.sync.planning import PlannedService
     from stocktake.sync.request import SyncRequest
@@ -41,9 +46,10 @@ if TYPE_CHECKING:
 _SCOPES_AT_ONCE = 16
 _SERVICES_AT_ONCE = 6
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
+ELSEWHERE = "elsewhere"
+"""The status of a scope that another process reads."""
 GLOBAL = "global"
 """The region of what every region answers the same."""
-T = TypeVar("T")
 
 
 def run_sync(request: SyncRequest, progress: Progress, clock: Clock | None = None) -> SyncReport:
@@ -67,44 +73,49 @@ class _Sweep:
         self._progress = progress
         self._clock = clock
         self._models = open_models(request.models)
-        # The catalog's own thread: everything that touches it runs there, one thing after another.
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="catalog")
+        self._access = CatalogAccess(request.catalog, clock.now, request.lock_wait_seconds)
 
     async def run(self) -> SyncReport:
         started = time.monotonic()
         async with AsyncExitStack() as stack:
-            stack.callback(self._executor.shutdown)
+            stack.callback(self._access.executor.shutdown)
             plans = plan_services(self._request.types, self._models)
             opened = await open_accounts(stack, self._request)
-            accounts = opened.accounts
-            catalog = open_catalog(self._request.catalog, wait_seconds=self._request.lock_wait_seconds)
-            # After whatever is under way there: an interrupt may come in the middle of a statement.
-            stack.push_async_callback(self._in_catalog, catalog.close)
-            ledger = Ledger(catalog, self._clock.now())
-            keeper = Keeper(catalog, ledger, set(held_types(catalog)), catalog.redaction_key(), self._clock.now)
-            stack.push_async_callback(self._in_catalog, keeper.close)
-            for plan in plans:
-                for resource_type in plan.known.values():
-                    keeper.ensure(resource_type)
-            report = SyncReport(ledger.sweep_id)
-            await self._note_accounts(keeper, opened, plans, report)
+            await self._access.open()
+            stack.push_async_callback(self._access.close)
+            key = await self._access.run(self._access.door.catalog.redaction_key)
+            keeper = Keeper(self._access, key, self._clock.now)
+            report = SyncReport(self._access.ledger.sweep_id)
             try:
-                await self._run_services(keeper, accounts, plans, report)
-                await self._in_catalog(update_relations, catalog, ledger.sweep_id)
-                await self._in_catalog(update_changes, catalog)
+                await self._read_all(keeper, opened, plans, report)
             except BaseException:
                 # The catalog itself may be what failed; then the next sweep marks this one as interrupted.
                 calls = sum(scope.calls for scope in report.scopes)
                 with suppress(StocktakeError):
-                    await self._in_catalog(ledger.finish, "failed", calls, self._clock.now())
+                    await self._access.run(self._access.ledger.finish, "failed", calls, self._clock.now())
                 raise
             report.seconds = time.monotonic() - started
             report.calls = sum(scope.calls for scope in report.scopes)
-            await self._in_catalog(ledger.finish, report.status, report.calls, self._clock.now())
+            await self._access.at_owner(lambda _, ledger: ledger.finish(report.status, report.calls, self._clock.now()))
+            report.sweep_id = self._access.ledger.sweep_id
         return report
 
-    async def _in_catalog(self, function: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *arguments)
+    async def _read_all(
+        self, keeper: Keeper, opened: OpenedAccounts, plans: list[PlannedService], report: SyncReport
+    ) -> None:
+        renewing = asyncio.create_task(self._access.keep_leases())
+        try:
+            for plan in plans:
+                for resource_type in plan.known.values():
+                    await self._access.at_owner(_ensure, keeper, resource_type)
+            await self._note_accounts(keeper, opened, plans, report)
+            await self._run_services(keeper, opened.accounts, plans, report)
+            await self._take_over(keeper, opened.accounts, plans, report)
+            await self._access.at_owner(
+                lambda door, ledger: door.call(conclude, door.catalog, ledger, self._clock.now(), _WORK)
+            )
+        finally:
+            renewing.cancel()
 
     async def _note_accounts(
         self, keeper: Keeper, opened: OpenedAccounts, plans: list[PlannedService], report: SyncReport
@@ -115,15 +126,20 @@ class _Sweep:
         now = keeper.moment()
         for gap in opened.gaps:
             report.scopes.append(
-                await self._in_catalog(
-                    write_account_gap, keeper.catalog, keeper.ledger, gap.account_id, gap.error, types, regions, now
-                )
+                await self._access.at_owner(_write_account_gap, gap.account_id, gap.error, types, regions, now)
             )
         entered = {account.identity.account_id for account in opened.accounts}
-        await self._in_catalog(close_account_gaps, keeper.catalog, keeper.ledger, entered, now)
+        await self._access.at_owner(
+            lambda door, ledger: door.call(close_account_gaps, door.catalog, ledger, entered, now)
+        )
 
     async def _run_services(
-        self, keeper: Keeper, accounts: list[Account], plans: list[PlannedService], report: SyncReport
+        self,
+        keeper: Keeper,
+        accounts: list[Account],
+        plans: list[PlannedService],
+        report: SyncReport,
+        only: frozenset[ScopeKey] | None = None,
     ) -> None:
         """Read service by service, a few at once: a service's models and parents are forgotten once it is done."""
         at_once = asyncio.Semaphore(_SCOPES_AT_ONCE)
@@ -132,14 +148,14 @@ class _Sweep:
         async def work() -> None:
             for plan in waiting:
                 types, problems = load_service_types(plan, self._models)
-                await self._in_catalog(keeper.note_places, types)
+                await self._access.at_owner(_note_places, keeper, types)
                 async with asyncio.TaskGroup() as group:
                     for account, region, of_region in _distinct_regions(accounts, types):
-                        place = _Place(account, region, of_region, self._load_type)
-                        for resource_type in of_region:
+                        place = _Place(account, region, of_region, self._load_type, only)
+                        for resource_type in place.types:
                             group.create_task(self._run_one(keeper, place, resource_type, at_once, report))
                 for name, problem in problems.items():
-                    await self._note_problem(keeper, accounts, name, problem, report)
+                    await self._note_problem(accounts, name, problem, report)
                 self._models.forget(plan.service)
                 for account in accounts:
                     account.session.forget_service(plan.service)
@@ -148,6 +164,20 @@ class _Sweep:
             for _ in range(_SERVICES_AT_ONCE):
                 group.create_task(work())
         report.scopes.sort(key=lambda one: (one.account_id, one.region, one.type))
+
+    async def _take_over(
+        self, keeper: Keeper, accounts: list[Account], plans: list[PlannedService], report: SyncReport
+    ) -> None:
+        """Read what was left to another process that has not come to its end."""
+        left = {(one.account_id, one.region, one.type) for one in report.scopes if one.status == ELSEWHERE}
+        if not left:
+            return
+        elsewhere = await self._access.at_owner(lambda _, ledger: ledger.lease(left, finished_too=True))
+        free = frozenset(left - set(elsewhere))
+        report.scopes = [one for one in report.scopes if (one.account_id, one.region, one.type) not in free]
+        names = {name for _, _, name in free}
+        ours = [replace(plan, names=tuple(name for name in plan.names if name in names)) for plan in plans]
+        await self._run_services(keeper, accounts, [plan for plan in ours if plan.names], report, free)
 
     def _load_type(self, name: str) -> ResourceType:
         return load_type(name, self._models)
@@ -161,23 +191,47 @@ class _Sweep:
         report: SyncReport,
     ) -> None:
         async with at_once:
+            elsewhere = await place.lease(self._access, again=self._request.full)
             try:
-                coverage = await self._run_scope(keeper, place, resource_type)
+                if resource_type.name in elsewhere:
+                    coverage = self._left_to(elsewhere[resource_type.name].reason, place.key(resource_type))
+                else:
+                    coverage = await self._run_scope(keeper, place, resource_type)
             finally:
                 place.ended(resource_type.name)
             report.scopes.append(coverage)
 
+    def _left_to(self, reason: str, key: ScopeKey) -> Coverage:
+        """Return what to report of a scope that another process reads."""
+        return Coverage(*key, self._clock.now(), status=ELSEWHERE, reason=reason, finished_at=self._clock.now())
+
     async def _run_scope(self, keeper: Keeper, place: _Place, resource_type: ResourceType) -> Coverage:
-        scope = place.scope(resource_type)
-        coverage = Coverage(scope.account_id, scope.region, scope.type_name, self._clock.now())
+        """Read a scope; again from its list where the owner of the catalog went away in the middle."""
+        calls = 0
+        while True:
+            door = self._access.door
+            coverage = Coverage(*place.key(resource_type), self._clock.now())
+            try:
+                await self._try_scope(keeper, place, resource_type, coverage)
+                coverage.calls += calls
+                await self._access.run(self._access.ledger.write_coverage, coverage)
+            except LeaseLostError as error:
+                return self._left_to(error.message, place.key(resource_type))
+            except (OwnerLostError, BaseExceptionGroup) as error:
+                if not is_owner_lost(error):
+                    raise
+                calls += coverage.calls
+                await self._access.rejoin(door)
+            else:
+                return coverage
+
+    async def _try_scope(self, keeper: Keeper, place: _Place, resource_type: ResourceType, coverage: Coverage) -> None:
         keeping = ScopeKeeping(keeper, resource_type, coverage)
         try:
             await self._read_scope(place, resource_type, keeping, coverage)
-            await self._in_catalog(keeping.doubt_unsupported)
+            await self._access.run(keeping.doubt_unsupported)
         finally:
-            await self._in_catalog(keeping.close)
-        await self._in_catalog(keeper.ledger.write_coverage, coverage)
-        return coverage
+            await self._access.run(keeping.close)
 
     async def _read_scope(
         self,
@@ -193,7 +247,7 @@ class _Sweep:
                 ),
                 keeping=keeping,
                 coverage=coverage,
-                executor=self._executor,
+                executor=self._access.executor,
                 workers=self._request.concurrency,
                 full=self._request.full,
                 now=keeping.moment,
@@ -205,29 +259,59 @@ class _Sweep:
             coverage.reason, coverage.hint = error.message, error.hint
 
     async def _note_problem(
-        self, keeper: Keeper, accounts: list[Account], name: str, problem: StocktakeError, report: SyncReport
+        self, accounts: list[Account], name: str, problem: StocktakeError, report: SyncReport
     ) -> None:
         """Write a gap for a type that could not be derived."""
         for account in accounts:
             for region in account.regions:
                 coverage = Coverage(account.identity.account_id, region, name, self._clock.now(), status="failed")
                 coverage.reason, coverage.hint = problem.message, problem.hint
-                await self._in_catalog(keeper.ledger.write_coverage, coverage)
+                await self._access.at_owner(_write_coverage, coverage)
                 report.scopes.append(coverage)
 
 
 class _Place:
     """One account and region, while one service is read there."""
 
+    parents: ParentLists
+
     def __init__(
-        self, account: Account, region: str, types: list[ResourceType], load: Callable[[str], ResourceType]
+        self,
+        account: Account,
+        region: str,
+        types: list[ResourceType],
+        load: Callable[[str], ResourceType],
+        only: frozenset[ScopeKey] | None,
     ) -> None:
         self.account = account
         self._region = region
-        names = {one.name for one in types}
-        above = {one.list_call.parent.type for one in types if one.list_call.parent is not None}
-        self.parents = ParentLists(load, awaited=above & names, members=needed_members(types))
-        self._open = set(names)
+        self.types = [one for one in types if only is None or self.key(one) in only]
+        self._load = load
+        self._open = {one.name for one in self.types}
+        self._leasing = asyncio.Lock()
+        self._elsewhere: dict[str, Elsewhere] | None = None
+
+    async def lease(self, access: CatalogAccess, *, again: bool) -> dict[str, Elsewhere]:
+        """Lease the types here, once, and return those that other processes read, or have read meanwhile.
+
+        `again`: read what others have read, too.
+        """
+        async with self._leasing:
+            if self._elsewhere is None:
+                keys = [self.key(one) for one in self.types]
+                found = await access.at_owner(lambda _, ledger: ledger.lease(keys, again=again))
+                self._elsewhere = {name: one for (_, _, name), one in found.items()}
+                ours = [one for one in self.types if one.name not in self._elsewhere]
+                above = {one.list_call.parent.type for one in ours if one.list_call.parent is not None}
+                # A parent that another process reads is listed by its first child that asks.
+                awaited = above & {one.name for one in ours}
+                self.parents = ParentLists(self._load, awaited=awaited, members=needed_members(ours))
+        return self._elsewhere
+
+    def key(self, resource_type: ResourceType) -> ScopeKey:
+        """Return what a type's scope here is leased by."""
+        scope = self.scope(resource_type)
+        return scope.account_id, scope.region, scope.type_name
 
     def scope(self, resource_type: ResourceType) -> Scope:
         """Return a type's scope here."""
@@ -241,6 +325,37 @@ class _Place:
         self._open.discard(type_name)
         if not self._open:
             self.parents.close()
+
+
+# Steps at the owner of the catalog, in its order: the door, the ledger, and what they need.
+
+
+def _ensure(door: Door, ledger: SharedSweep, keeper: Keeper, resource_type: ResourceType) -> None:
+    del door, ledger  # the keeper has them
+    keeper.ensure(resource_type)
+
+
+def _note_places(door: Door, ledger: SharedSweep, keeper: Keeper, types: list[ResourceType]) -> None:
+    del door, ledger  # the keeper has them
+    keeper.note_places(types)
+
+
+def _write_coverage(door: Door, ledger: SharedSweep, coverage: Coverage) -> None:
+    del door
+    ledger.write_coverage(coverage)
+
+
+def _write_account_gap(door: Door, ledger: SharedSweep, *facts: Any) -> Coverage:  # noqa: ANN401 - handed on
+    return door.call(write_account_gap, door.catalog, ledger, *facts)
+
+
+def _write_changes(catalog: Catalog, newest_sweep: int) -> None:
+    del newest_sweep  # it asks for itself
+    update_changes(catalog)
+
+
+_WORK = (update_relations, _write_changes)
+"""What follows from what sweeps wrote, in this order."""
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

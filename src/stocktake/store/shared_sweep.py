@@ -1,0 +1,223 @@
+"""The ledger of a sync that may not be the only one: it leases what it reads, and goes on where its owner ended.
+
+Several syncs write one catalog at once, all through the process that has it open. Whoever derives something from what
+sweeps wrote (relations, changes, the search table) remembers up to which sweep it knows, so a number must not be
+written under once it is known. Therefore a sync that ends cuts the others: they go on under new numbers, as if they had
+been started again at that moment. The sweep that was cut has the status `continued`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from stocktake.core.errors import FatalError
+from stocktake.store import leases
+from stocktake.store.catalog import run
+from stocktake.store.ledger import Ledger
+from stocktake.store.versions import ScopeVersions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from stocktake.resource_types.spec import ResourceType
+    from stocktake.store.catalog import Catalog
+    from stocktake.store.leases import Elsewhere, Holder, ScopeKey
+    from stocktake.store.ledger import Coverage
+
+_CATALOG_BYTES = 100_000_000
+_SWEEPS: WeakKeyDictionary[Catalog, list[SharedSweep]] = WeakKeyDictionary()
+"""The sweeps that write through this process."""
+
+
+class LeaseLostError(FatalError):
+    """A scope's lease was not renewed in time, and another process has it now."""
+
+
+def sweeps_of(catalog: Catalog) -> list[SharedSweep]:
+    """Return the sweeps that write a catalog through this process, which has it open."""
+    return _SWEEPS.setdefault(catalog, [])
+
+
+class SharedSweep(Ledger):
+    """A sweep among others. Lives where the catalog is open; its methods run in the catalog's own thread."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        now: datetime,
+        holder: Holder,
+        numbers: Sequence[int] = (),
+        began: datetime | None = None,
+    ) -> None:
+        """Begin a sweep, or go on with one that went by other `numbers` and `began` then."""
+        self.holder = holder
+        self.began = began or now
+        self.numbers = list(numbers)
+        self.lost: set[ScopeKey] = set()
+        self.wrote = False
+        self._scopes: list[tuple[ScopeKey, ScopeVersions]] = []
+        self._free_dead(catalog)
+        super().__init__(catalog, now)
+        catalog.moments.reached(self._last)
+        self.numbers.append(self.sweep_id)
+        with catalog.transaction() as connection:
+            for number in leases.own_sweeps(connection, holder.id):
+                self._end_number(number, now)
+            leases.enter(connection, holder, self.sweep_id, _wall())
+        sweeps_of(catalog).append(self)
+
+    def moment(self, now: datetime) -> datetime:
+        """Return a time for what is seen now, later than all before it in this catalog."""
+        return self._catalog.moments.next(now)
+
+    def open_scope(self, resource_type: ResourceType, account_id: str, region: str) -> ScopeVersions:
+        """Return what is held of a scope."""
+        found = ScopeVersions(self._catalog, resource_type, account_id, region, self.sweep_id)
+        self._scopes.append(((account_id, region, resource_type.name), found))
+        return found
+
+    def close_scope(self, versions: ScopeVersions, *, was_written: bool) -> None:
+        """Forget what was seen of a scope."""
+        self._scopes = [one for one in self._scopes if one[1] is not versions]
+        versions.close()
+        if was_written:
+            # A table of many columns takes much memory, however few its rows.
+            self._catalog.free_memory(_CATALOG_BYTES)
+
+    def check_scope(self, versions: ScopeVersions) -> None:
+        """Raise LeaseLostError where another process has a scope by now."""
+        for key, open_one in self._scopes:
+            if open_one is versions and key in self.lost:
+                raise LeaseLostError(
+                    f"Another process took over {key[2]} in {key[0]} {key[1]}: this one did not go on for too long",
+                    code="lease_lost",
+                    hint="Nothing is lost: the other process reads it.",
+                )
+
+    def lease(
+        self, scopes: Collection[ScopeKey], *, again: bool = False, finished_too: bool = False
+    ) -> dict[ScopeKey, Elsewhere]:
+        """Lease scopes, and return those that are not ours to read: held by another, or read since we began.
+
+        `again`: what another has read since does not count; `finished_too`: it counts even if that left a gap.
+        """
+        now = _wall()
+        elsewhere = {} if again else self._read_since(scopes, any_status=finished_too)
+        newest = max((one.sweep_id for one in self._read_since(scopes, any_status=True).values()), default=0)
+        if leases.read_busy(self._catalog.connection, self.holder.id, scopes):
+            self._free_dead(self._catalog)
+        for key, holder, sweep_id in leases.read_busy(self._catalog.connection, self.holder.id, scopes):
+            elsewhere[key] = leases.Elsewhere(holder.pid, holder.host, sweep_id)
+        ours = [key for key in scopes if key not in elsewhere]
+        if newest > self.sweep_id and ours:
+            # What is read later has the greater number, in each scope.
+            self.cut(now)
+            self.go_on(now)
+        with self._catalog.transaction() as connection:
+            leases.take(connection, self.holder.id, ours, now)
+        self.lost -= set(ours)
+        return elsewhere
+
+    def renew(self) -> None:
+        """Hold the leases for longer, and free those of others that are dead."""
+        now = _wall()
+        with self._catalog.transaction() as connection:
+            held = leases.renew(connection, self.holder, now)
+        if not held:
+            # Others took it for dead, and told the ledger so.
+            self.go_on(now)
+        self._free_dead(self._catalog)
+
+    def write_coverage(self, coverage: Coverage) -> None:
+        """Write the row of a scope that is finished, and give its lease back."""
+        super().write_coverage(coverage)
+        self.wrote = True
+        with self._catalog.transaction() as connection:
+            leases.give_back(connection, self.holder.id, (coverage.account_id, coverage.region, coverage.type))
+
+    def finish(self, status: str, calls: int, now: datetime) -> None:
+        """End the sweep: complete, gaps or failed."""
+        super().finish(status, calls, now)
+        with self._catalog.transaction() as connection:
+            leases.leave(connection, [self.holder.id])
+        self.forget()
+
+    def forget(self) -> None:
+        """Take no more part here; whoever holds the sweep goes on elsewhere, or is gone."""
+        for _, versions in self._scopes:
+            versions.close()
+        self._scopes.clear()
+        if self in sweeps_of(self._catalog):
+            sweeps_of(self._catalog).remove(self)
+
+    def cut(self, now: datetime) -> None:
+        """End the number under which the sweep writes."""
+        with self._catalog.transaction():
+            self._end_number(self.sweep_id, now)
+
+    def go_on(self, now: datetime) -> None:
+        """Write under a new number from now on."""
+        with self._catalog.transaction() as connection:
+            self.sweep_id = self._begin_number(connection, now)
+            leases.enter(connection, self.holder, self.sweep_id, _wall())
+        self.numbers.append(self.sweep_id)
+        for _, versions in self._scopes:
+            versions.sweep_id = self.sweep_id
+
+    def _end_number(self, number: int, now: datetime) -> None:
+        run(
+            self._catalog.connection,
+            "UPDATE sweeps SET status = 'continued', finished_at = ? WHERE sweep_id = ? AND finished_at IS NULL",
+            [now.replace(tzinfo=None), number],
+        )
+
+    def _read_since(self, scopes: Collection[ScopeKey], *, any_status: bool) -> dict[ScopeKey, Elsewhere]:
+        """Return what other sweeps have read since this one began."""
+        wanted = set(scopes)
+        rows = run(
+            self._catalog.connection,
+            "SELECT account_id, region, type, sweep_id, status, finished_at FROM coverage "
+            "WHERE started_at > ? AND NOT list_contains(?, sweep_id) AND (status = 'complete' OR ?) ORDER BY sweep_id",
+            [self.began.replace(tzinfo=None), self.numbers, any_status],
+        )
+        return {
+            (row[0], row[1], row[2]): leases.Elsewhere(0, "", int(row[3]), row[5], str(row[4]))
+            for row in rows
+            if (row[0], row[1], row[2]) in wanted
+        }
+
+    def _free_dead(self, catalog: Catalog) -> None:
+        present = {one.holder.id: one for one in sweeps_of(catalog)} | {self.holder.id: self}
+        with catalog.transaction() as connection:
+            freed = leases.reap(connection, present, _wall())
+        for holder_id, scopes in freed.items():
+            if holder_id in present:
+                present[holder_id].lost |= set(scopes)
+
+
+def conclude(
+    catalog: Catalog, ledger: SharedSweep, now: datetime, work: Sequence[Callable[[Catalog, int], object]]
+) -> None:
+    """Do what follows from what sweeps wrote, while none writes: `work` gets the catalog and the newest sweep.
+
+    A sweep that had nothing to read leaves it to those that had.
+    """
+    if not ledger.wrote:
+        return
+    others = [one for one in sweeps_of(catalog) if one is not ledger]
+    for one in others:
+        one.cut(now)
+    [(newest,)] = run(catalog.connection, "SELECT max(sweep_id) FROM sweeps")
+    try:
+        for step in work:
+            step(catalog, int(newest))
+    finally:
+        for one in others:
+            one.go_on(now)
+
+
+def _wall() -> datetime:
+    """Return the machine's time: other processes measure leases by it, whatever clock a sweep is given."""
+    return datetime.now(UTC)
