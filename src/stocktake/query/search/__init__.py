@@ -1,0 +1,1 @@
+"""Search: words and keys as people type them, over all resources at once."""
