@@ -20,7 +20,7 @@ from stocktake.store.door import OwnerLostError, connect
 from stocktake.store.owner import POLL_SECONDS, is_turn_taken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from stocktake.store.door import Channel
@@ -37,19 +37,20 @@ _LOCKED_DOWN = (
 
 
 @contextmanager
-def open_reading(path: Path, wait_seconds: float = 0.0) -> Iterator[Catalog]:
+def open_reading(path: Path, wait_seconds: float = 0.0, *, settings: Sequence[str] = ()) -> Iterator[Catalog]:
     """Open a catalog for questions, and close it again.
 
+    `settings`: statements that run first, where the file is read in this process.
     Raises: what `open_catalog` raises: UserError where there is none, CatalogLockedError, CatalogAccessError,
     CatalogTooNewError.
     """
-    found = _reach(path, wait_seconds)
+    found = _reach(path, wait_seconds, settings)
     if isinstance(found, Catalog):
         catalog = found
     else:
 
         def again(seconds: float) -> Channel | duckdb.DuckDBPyConnection:
-            successor = _reach(path, seconds)
+            successor = _reach(path, seconds, settings)
             return successor.connection if isinstance(successor, Catalog) else successor
 
         shared = SharedConnection(path, found, again)
@@ -62,7 +63,7 @@ def open_reading(path: Path, wait_seconds: float = 0.0) -> Iterator[Catalog]:
             catalog.close()
 
 
-def _reach(path: Path, wait_seconds: float) -> Catalog | Channel:
+def _reach(path: Path, wait_seconds: float, settings: Sequence[str]) -> Catalog | Channel:
     """Return the file, open for reading only, or a channel to who has it open."""
     end = time.monotonic() + wait_seconds
     while True:
@@ -73,16 +74,16 @@ def _reach(path: Path, wait_seconds: float) -> Catalog | Channel:
                 return channel
             # Whoever waits to write goes first; else readers that follow each other closely would keep it out.
             if is_last or not is_turn_taken(path):
-                return _open_directly(path)
+                return _open_directly(path, settings)
         except (CatalogLockedError, OwnerLostError):
             if is_last:
                 raise
         time.sleep(POLL_SECONDS)
 
 
-def _open_directly(path: Path) -> Catalog:
+def _open_directly(path: Path, settings: Sequence[str]) -> Catalog:
     catalog = open_catalog(path, read_only=True)
     with translating(path):
-        for statement in _LOCKED_DOWN:
+        for statement in (*settings, *_LOCKED_DOWN):
             run(catalog.connection, statement)
     return catalog

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # The longest part of a line that is shown around the marked place.
 _EXCERPT_WIDTH = 100
+_LESS = "Ask for fewer rows or columns, or aggregate first."
 # The first class that fits decides; `duckdb.Error` is the root of them all.
 _CODES: tuple[tuple[type[duckdb.Error], str, str], ...] = (
     (duckdb.ParserException, "sql_syntax", "Correct the statement at the marked place."),
@@ -24,9 +26,14 @@ _CODES: tuple[tuple[type[duckdb.Error], str, str], ...] = (
     (duckdb.PermissionException, "sql_denied", "A query reads the catalog only: no other file, no network."),
     (duckdb.ConversionException, "sql_value", "try_cast(x AS type) gives null where a value does not fit."),
     (duckdb.OutOfRangeException, "sql_value", "try_cast(x AS type) gives null where a value does not fit."),
-    (duckdb.OutOfMemoryException, "sql_out_of_memory", "Ask for fewer rows or columns, or aggregate first."),
+    (duckdb.OutOfMemoryException, "sql_out_of_memory", _LESS),
     (duckdb.Error, "sql_failed", "Change the statement; --debug shows the database's own words."),
 )
+# What the database adds to its message are settings, which nobody can change here.
+_END_OF_MESSAGE = re.compile(
+    r"\nCandidate bindings:|\nDid you mean|\n?Possible solutions|\n?Database is launched in|\n?See also http"
+)
+_NO_MEMORY = re.compile(r"failed to allocate|bad.alloc|[Cc]annot allocate memory")
 _READ_ONLY_HINT = "A query only reads: SELECT, FROM, WITH, VALUES, SHOW, DESCRIBE, SUMMARIZE, PIVOT or EXPLAIN."
 
 
@@ -54,8 +61,10 @@ def sql_error(sql: str, error: duckdb.Error, *, shift: int = 0) -> SqlError:
     """Say what a database error means, and where in the statement."""
     facts = _facts(error)
     told, _, functions = facts["exception_message"].partition("\n\tCandidate functions:\n")
-    message = " ".join(told.split("\nCandidate bindings:")[0].split("\nDid you mean")[0].split())
+    message = " ".join(_END_OF_MESSAGE.split(told)[0].split())
     code, hint = next((code, hint) for kind, code, hint in _CODES if isinstance(error, kind))
+    if _NO_MEMORY.search(message):
+        code, hint = "sql_out_of_memory", _LESS
     if code == "sql_binding" and facts.get("error_subtype") == "COLUMN_NOT_FOUND":
         code = "sql_unknown_name"
     if "read-only" in message or "has been locked" in message:

@@ -102,11 +102,20 @@ def read_batches(
     """
     question = _Question(catalog, sql, parameters, as_of, named)
     connection = question.connection
+
+    def read() -> pa.RecordBatchReader:
+        try:
+            reader: pa.RecordBatchReader = connection.sql(question.ran, params=question.parameters).to_arrow_reader(
+                batch_rows
+            )
+        except (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException):
+            # Only this way of asking tells the place.
+            connection.execute(question.ran, question.parameters)
+            raise
+        return reader
+
     with question.translating():
-        reader: pa.RecordBatchReader = run_interruptible(
-            connection, lambda: connection.sql(question.ran, params=question.parameters).to_arrow_reader(batch_rows)
-        )
-    return reader
+        return run_interruptible(connection, read)
 
 
 def _columns(cursor: duckdb.DuckDBPyConnection) -> tuple[Column, ...]:
