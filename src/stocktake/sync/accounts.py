@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from stocktake.collect.accounts import fetch_open_regions, fetch_organization
@@ -12,6 +13,7 @@ from stocktake.collect.assumed import DEFAULT_ROLE, AssumedRole, RolePattern
 from stocktake.collect.limits import read_known_limits
 from stocktake.collect.session import CallerIdentity, CollectSettings, open_session
 from stocktake.core.errors import CredentialsError, DataError, ScopeError, UnreachableError, UserError
+from stocktake.providers.aws.models import open_models
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -100,6 +102,16 @@ def _check(request: SyncRequest) -> None:
         )
     if ALL_REGIONS in request.regions and len(request.regions) > 1:
         raise UserError("All regions, or some of them.", code="bad_regions", hint="Leave the others out.")
+    models = open_models(request.models)
+    for limit in request.limits:
+        if not models.has_service(limit.service):
+            near = get_close_matches(limit.service, models.service_names(), n=3)
+            raise UserError(
+                f"The models know no service {limit.service!r}, so its calls cannot be limited.",
+                code="bad_limit",
+                hint=f"Did you mean {', '.join(near)}?" if near else "Services are named as the AWS CLI names them.",
+                where=limit.service,
+            )
     if request.assume_role and not request.organization and not request.accounts and _fixed(request) is None:
         raise UserError(
             "A role is to be assumed, but in which accounts?",

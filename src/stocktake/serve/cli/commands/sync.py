@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from stocktake.serve.cli.account_options import account_options, limit_options
 from stocktake.serve.cli.options import catalog_option, complete_type, debug_option, models_option
 from stocktake.serve.cli.readable import count
 from stocktake.serve.cli.remarks import gap_remarks, scope_name
@@ -34,9 +35,20 @@ _KEPT = "what was committed before stays in the catalog; the same command goes o
     help="A type, a service (ec2) or a pattern (aws_ec2_*); repeat for more. Default: all types.",
 )
 @click.option(
-    "--region", "regions", multiple=True, metavar="REGION", help="A region; repeat for more. Default: your own."
+    "--region",
+    "regions",
+    multiple=True,
+    metavar="REGION",
+    help="A region; repeat for more; or all that are open in each account. Default: your own; of an organization, all.",
 )
-@click.option("--profile", "profiles", multiple=True, metavar="PROFILE", help="A profile of your AWS configuration.")
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="PROFILE",
+    help="A profile of your AWS configuration; repeat for more.",
+)
+@account_options
 @click.option("--endpoint-url", metavar="URL", help="Call this endpoint and no other, such as a simulated cloud.")
 @click.option("--full", is_flag=True, help="Read every resource again, whatever the list says.")
 @click.option(
@@ -44,8 +56,9 @@ _KEPT = "what was committed before stays in the catalog; the same command goes o
     type=click.IntRange(min=1, max=1_000),
     default=32,
     show_default=True,
-    help="How many calls may be under way at once.",
+    help="How many calls may be under way at once, in one account and region.",
 )
+@limit_options
 @click.option(
     "-o",
     "--output",
@@ -61,14 +74,22 @@ _KEPT = "what was committed before stays in the catalog; the same command goes o
 @click.pass_obj
 def command(
     invocation: Invocation,
+    *,
     types: tuple[str, ...],
     regions: tuple[str, ...],
     profiles: tuple[str, ...],
+    accounts: tuple[str, ...],
+    assume_role: str,
+    external_id: str,
+    role_session_name: str,
     endpoint_url: str | None,
     models: Path | None,
     form: str,
     concurrency: int,
-    *,
+    limits: tuple[str, ...],
+    max_calls_per_second: float | None,
+    timeout_seconds: float,
+    organization: bool,
     full: bool,
 ) -> int:
     """Read the cloud and bring the catalog up to date.
@@ -78,8 +99,12 @@ def command(
     (account, region, type) that cannot be read is a gap: the run goes on, keeps what was known of it, and exits
     with code 3. Where a service does not exist, there is nothing to know: such a scope is told as unsupported, and
     is no gap.
+
+    With --organization, or --account and --assume-role, one process reads many accounts. One that cannot be entered is
+    a gap like any other.
     """
     # Imported here: botocore, pyarrow and the database's driver take 450 ms, which --help need not wait for.
+    from stocktake.collect.limits import parse_limit
     from stocktake.serve.cli.progress import LineProgress, LiveProgress
     from stocktake.sync import SyncRequest, run_sync
 
@@ -91,6 +116,14 @@ def command(
         types=types,
         regions=regions,
         profiles=profiles or (None,),
+        accounts=accounts,
+        assume_role=assume_role,
+        external_id=external_id,
+        role_session_name=role_session_name,
+        organization=organization,
+        limits=tuple(parse_limit(text) for text in limits),
+        max_calls_per_second=max_calls_per_second,
+        read_timeout_seconds=timeout_seconds,
         endpoint_url=endpoint_url,
         models=models,
         full=full,
