@@ -21,6 +21,7 @@ from stocktake.store.account_gaps import close_account_gaps, write_account_gap
 from stocktake.store.change_log import update_changes
 from stocktake.store.door import OwnerLostError
 from stocktake.store.ledger import Coverage
+from stocktake.store.resource_index import refresh_resources
 from stocktake.store.shared_sweep import LeaseLostError, conclude
 from stocktake.sync.access import CatalogAccess, is_owner_lost
 from stocktake.sync.accounts import ALL_REGIONS, open_accounts
@@ -354,7 +355,12 @@ def _write_changes(catalog: Catalog, newest_sweep: int) -> None:
     update_changes(catalog)
 
 
-_WORK = (update_relations, _write_changes)
+def _write_resources(catalog: Catalog, newest_sweep: int) -> None:
+    del newest_sweep  # it asks for itself
+    refresh_resources(catalog)
+
+
+_WORK = (_write_resources, update_relations, _write_changes)
 """What follows from what sweeps wrote, in this order."""
 
 
