@@ -87,6 +87,15 @@ def test_a_body_that_is_too_long_is_not_read(monkeypatch: pytest.MonkeyPatch) ->
         read("ec2", "DescribeVpcs", body)
 
 
+def test_unknown_elements_are_followed_a_hundred_deep() -> None:
+    def nested(depth: int) -> Any:
+        return vpc("<a>" * depth + "x" + "</a>" * depth)
+
+    assert orjson.dumps(nested(100)).count(b'"a"') == 100
+    with pytest.raises(MalformedBodyError, match="nested more than 100 deep"):
+        nested(102)
+
+
 def test_long_texts_cost_their_length() -> None:
     text = "&#65;<!-- -->" * 400_000  # taken apart piece by piece, joined once
     assert vpc(f"<vpcId>{text}</vpcId>") == {"VpcId": "A" * 400_000}
@@ -115,6 +124,8 @@ BROKEN = [
     vpcs("<x a='1' a='2'/>"),
     vpcs("") + "<more/>",
     vpcs("") + "text",
+    vpcs("") + "\u2003",
+    vpcs("") + vpcs(""),
     "text" + vpcs(""),
     "\n<?xml version='1.0'?>" + vpcs(""),
     vpcs("<vpcId>\ud800</vpcId>").encode("utf-8", "surrogatepass"),
@@ -207,6 +218,18 @@ def test_an_element_that_two_members_claim_is_both() -> None:
     body = f"<NotificationConfiguration><TopicConfiguration>{topic}</TopicConfiguration></NotificationConfiguration>"
     found = read("s3", "GetBucketNotification", body)["TopicConfiguration"]
     assert found == {"Topic": "t", "Event": "s3:A", "Events": ["s3:A", "s3:B"]}
+
+
+def test_a_union_of_a_member_that_the_model_does_not_know_keeps_it() -> None:
+    inner = "<ServiceIntegrations><member><Telepathy><Scope>all</Scope></Telepathy></member></ServiceIntegrations>"
+    inner = f"<RedshiftIdcApplications><member>{inner}</member></RedshiftIdcApplications>"
+    body = f"<R><DescribeRedshiftIdcApplicationsResult>{inner}</DescribeRedshiftIdcApplicationsResult></R>"
+    [found] = read("redshift", "DescribeRedshiftIdcApplications", body)["RedshiftIdcApplications"]
+    assert found == {"ServiceIntegrations": [{"Telepathy": {"Scope": "all"}}]}
+
+
+def test_line_ends_are_newlines() -> None:
+    assert vpc("<vpcId>a\r\nb\rc&#13;</vpcId>\r\n") == {"VpcId": "a\nb\nc\r"}
 
 
 def test_a_list_with_other_names_than_the_models() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stocktake.collect.xml_pieces import IrregularError, XmlError, closing, parse, split
-from stocktake.collect.xml_shapes import NOTHING, OUTSIDE_BODY, ShapeReaders, children, plain
+from stocktake.collect.xml_shapes import OUTSIDE_BODY, ShapeReaders
+from stocktake.collect.xml_values import NOTHING, children, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,31 +6,36 @@ parser answers, with times and blobs as their text, save where that parser loses
 - what the model does not know (an element, a structure's attribute) stays in its place under its own name;
 - what does not fit the model (words for a number, children for a text, one thing twice) stays as it came, for whoever
   types it to find and keep aside.
-
-Every function here takes the text before an element's first child, the piece that ends the element, and the pieces that
-follow, which it reads up to that end.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
-from stocktake.collect.xml_pieces import ATTRIBUTE, MARK, SPACED_ATTRIBUTE, IrregularError, Pieces, XmlError, closing
+from stocktake.collect.xml_pieces import SPACED_ATTRIBUTE, IrregularError, Pieces, XmlError, closing
+from stocktake.collect.xml_values import (
+    LIST_ITEMS,
+    LOST,
+    NOTHING,
+    SCALARS,
+    Reader,
+    children,
+    more_than_text,
+    of_nothing,
+    plain,
+    read_text,
+    said,
+    shown_as,
+)
 
-MAX_DEPTH = 100
-"""Elements that the model does not know are followed so far; what it knows is 20 deep at most."""
-
-Reader = Callable[[str, str, Pieces], Any]
 _Adder = Callable[[dict[str, Any], str, str, Pieces], None]
 _Member = tuple[str, str, Reader, _Adder | None]
 """A member's name, the end of its element, what reads the element and, where one element is not all of the member, what
 adds it to what was read before."""
 
 OUTSIDE_BODY = frozenset({"header", "headers", "statusCode"})
-_LIST_ITEMS = {"item", "member"}  # the names of list elements in the ec2 and in the query protocol
 
 
 class ShapeReaders:
@@ -53,7 +58,7 @@ class ShapeReaders:
             case "map":
                 return self._map(shape)
             case other:
-                return _SCALARS.get(other, read_text)
+                return SCALARS.get(other, read_text)
 
     def entry(self, shape: Any) -> Callable[[str, Pieces], tuple[str, Any]]:  # noqa: ANN401 - botocore has no types
         """Return what reads one entry of a map: its key and value."""
@@ -78,8 +83,9 @@ class ShapeReaders:
         read = self.reader(shape.member)
         if shape.serialization.get("flattened"):
             return lambda text, end, pieces: [read(text, end, pieces)]
-        # The elements' names say nothing: they differ between services, and from the model.
-        ends: dict[str, str] = {name: closing(name) for name in _LIST_ITEMS}
+        # The elements' names say nothing: they differ between services, and from the model. These are the usual ones.
+        usual = {shape.member.serialization.get("name", "member"), *LIST_ITEMS}
+        ends: dict[str, str] = {name: closing(name) for name in usual}
 
         def read_list(text: str, end: str, pieces: Pieces) -> object:
             values: list[Any] = []
@@ -88,7 +94,7 @@ class ShapeReaders:
                 if inner_end is not None:
                     values.append(read(inner_text, inner_end, pieces))
                 elif tag == end:
-                    return values or _said(text, [])
+                    return values or said(text, [])
                 else:
                     again = chain(((tag, inner_text),), pieces)
                     return values + [read(*inner[1:]) for inner in children(end, again)]
@@ -102,12 +108,13 @@ class ShapeReaders:
             return lambda _, end, pieces: dict([entry(end, pieces)])
 
         def read_map(text: str, end: str, pieces: Pieces) -> object:
-            return dict(entry(end, inner) for _, _, end, inner in children(end, pieces)) or _said(text, {})
+            return dict(entry(end, inner) for _, _, end, inner in children(end, pieces)) or said(text, {})
 
         return read_map
 
 
 def _structure_reader(of: _Members) -> Reader:
+    """Return what reads a structure's elements; most of the time for an answer goes by here."""
     known = of.known
 
     def read(text: str, end: str, pieces: Pieces) -> dict[str, Any]:
@@ -124,9 +131,9 @@ def _structure_reader(of: _Members) -> Reader:
                 add(members, inner_text, inner_end, pieces)
                 continue
             if inner_read is read_text:  # most are: a call less
-                piece = next(pieces, _LOST)
+                piece = next(pieces, LOST)
                 plain_text = piece[0] == inner_end
-                value = inner_text if plain_text else _more_than_text(read_text, inner_text, inner_end, piece, pieces)
+                value = inner_text if plain_text else more_than_text(read_text, inner_text, inner_end, piece, pieces)
             else:
                 value = inner_read(inner_text, inner_end, pieces)
             if name in members:
@@ -156,18 +163,18 @@ class _Members:
     def other(self, tag: str) -> _Member:
         """Return the member of an element that is not known, or not yet."""
         if not self._is_compiled:
-            self._compile()
+            self.known.update(self._compiled())
             self._is_compiled = True
             if tag in self.known:
                 return self.known[tag]
         name = tag.removesuffix("/")
-        shown = _shown(name)
+        shown = shown_as(name)
         if shown in self._shape.members:
             shown = f"<{shown}>"  # it must not pass for the member of that name, which has another on the wire
-        return shown, closing(name), plain if name == tag else _of_nothing(plain), None
+        return shown, closing(name), plain if name == tag else of_nothing(plain), None
 
-    def _compile(self) -> None:
-        known = self.known
+    def _compiled(self) -> dict[str, _Member]:
+        known: dict[str, _Member] = {}
         for name, shape in self._shape.members.items():
             how = shape.serialization
             if how.get("location") in OUTSIDE_BODY or how.get("eventheader"):
@@ -181,15 +188,16 @@ class _Members:
                 member = self._member(name, tag, shape, empty=empty)
                 key = f"{tag}/" if empty else tag
                 known[key] = _both(known[key], member, empty=empty) if key in known else member
+        return known
 
     def _member(self, name: str, tag: str, shape: Any, *, empty: bool) -> _Member:  # noqa: ANN401 - botocore has no types
         end = closing(tag)
         if not shape.serialization.get("flattened"):
             read = self._readers.reader(shape)
-            return name, end, _of_nothing(read) if empty else read, None
+            return name, end, of_nothing(read) if empty else read, None
         if shape.type_name == "list":
             read = self._readers.reader(shape.member)
-            read = _of_nothing(read) if empty else read
+            read = of_nothing(read) if empty else read
 
             def add_element(members: dict[str, Any], text: str, end: str, pieces: Pieces) -> None:
                 members.setdefault(name, []).append(read(text, end, pieces))
@@ -202,115 +210,6 @@ class _Members:
             members.setdefault(name, {})[key] = value
 
         return name, end, plain, add_entry
-
-
-def read_text(text: str, end: str, pieces: Pieces) -> object:
-    """Return an element's text."""
-    piece = next(pieces, _LOST)
-    return text if piece[0] == end else _more_than_text(read_text, text, end, piece, pieces)
-
-
-def read_boolean(text: str, end: str, pieces: Pieces) -> object:
-    """Return whether an element says `true`; like botocore, whatever else it says is false."""
-    piece = next(pieces, _LOST)
-    return text == "true" if piece[0] == end else _more_than_text(read_boolean, text, end, piece, pieces)
-
-
-def read_integer(text: str, end: str, pieces: Pieces) -> object:
-    """Return the whole number in an element, or its text where none is, or one that JSON's 64 bits do not hold."""
-    piece = next(pieces, _LOST)
-    if piece[0] != end:
-        return _more_than_text(read_integer, text, end, piece, pieces)
-    try:
-        value = int(text)
-    except ValueError:
-        return text
-    return value if -(2**63) <= value < 2**64 else text
-
-
-def read_number(text: str, end: str, pieces: Pieces) -> object:
-    """Return the number in an element, or its text where none is, or one that JSON does not have (`NaN`)."""
-    piece = next(pieces, _LOST)
-    if piece[0] != end:
-        return _more_than_text(read_number, text, end, piece, pieces)
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    return value if math.isfinite(value) else text
-
-
-def plain(text: str, end: str, pieces: Pieces, depth: int = 0) -> object:
-    """Return an element that no model describes: its text, or its attributes and children by name.
-
-    Shape: what comes more than once is a list; an element with nothing but `item`s or `member`s is itself a list.
-    Attributes are named `@name`, text beside attributes or children `#text`.
-    """
-    if depth > MAX_DEPTH:
-        raise XmlError(f"elements are nested more than {MAX_DEPTH} deep")
-    beneath: dict[str, list[object]] = {}
-    for name, inner_text, inner_end, inner in children(end, pieces, attributes=True):
-        beneath.setdefault(_shown(name), []).append(plain(inner_text, inner_end, inner, depth + 1))
-    if not beneath:
-        return text
-    if len(beneath) == 1:
-        [(name, values)] = beneath.items()
-        if name in _LIST_ITEMS:
-            return values
-    found: dict[str, object] = {"#text": text} if text.strip() else {}
-    for name, values in beneath.items():
-        found[name] = values if len(values) > 1 else values[0]
-    return found
-
-
-_SCALARS: dict[str, Reader] = {
-    "boolean": read_boolean,
-    "integer": read_integer,
-    "long": read_integer,
-    "float": read_number,
-    "double": read_number,
-}
-NOTHING = (("", ""),)
-"""The pieces of an element without content (`<name/>`): an end that is none."""
-_LOST = ("/", "")
-"""Ends no element: what comes after the last piece."""
-
-
-def children(end: str, pieces: Pieces, *, attributes: bool = False) -> Iterator[tuple[str, str, str, Pieces]]:
-    """Yield each child's name, and what reads it takes: text, end, pieces."""
-    for tag, text in pieces:
-        if tag == end:
-            return
-        if tag.endswith("/"):
-            name = tag[:-1]
-            closing(name)
-            yield name, "", "", iter(NOTHING)
-        elif attributes or not tag.startswith(ATTRIBUTE):
-            yield tag, text, closing(tag), pieces
-        else:
-            next(pieces)
-    raise IrregularError
-
-
-def _more_than_text(read: Reader, text: str, end: str, piece: tuple[str, str], pieces: Pieces) -> object:
-    """Return what is in an element that should hold a text alone, and has attributes or children."""
-    while piece[0].startswith(ATTRIBUTE):
-        next(pieces)
-        piece = next(pieces, _LOST)
-    if piece[0] == end:
-        return read(text, "", iter(NOTHING))
-    return plain(text, end, chain((piece,), pieces))
-
-
-def _of_nothing(read: Reader) -> Reader:
-    """Return what reads an element without content as `read` reads one with some."""
-    return lambda *_: read("", "", iter(NOTHING))
-
-
-def _shown(name: str) -> str:
-    if not name.startswith(MARK):
-        return name
-    return f"@{name.removeprefix(SPACED_ATTRIBUTE)}" if name.startswith(SPACED_ATTRIBUTE) else name.removeprefix(MARK)
 
 
 def _element_name(name: str, shape: Any) -> str:  # noqa: ANN401 - botocore has no types
@@ -351,8 +250,3 @@ def _keep_repeated(members: dict[str, Any], again: list[tuple[str, Any]]) -> Non
     for name, value in again:
         values.setdefault(name, [members[name]]).append(value)
     members.update(values)
-
-
-def _said(text: str, nothing: object) -> Any:  # noqa: ANN401 - what it is, is for typing to say
-    """Return the text of an element that should have children, or `nothing` if that, too, is missing."""
-    return text if text and not text.isspace() else nothing
