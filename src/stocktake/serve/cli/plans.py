@@ -13,7 +13,17 @@ from stocktake.serve.cli.values import to_visible
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from stocktake.resource_types.spec import DescribeCall, ListCall, Pagination, Path, ResourceType, TagsCall
+    from stocktake.resource_types.spec import (
+        DescribeCall,
+        Facet,
+        ListCall,
+        Pagination,
+        Path,
+        ResourceType,
+        TagsCall,
+    )
+
+    Call = ListCall | DescribeCall | TagsCall | Facet
 
 
 def plan_document(resource_type: ResourceType) -> dict[str, Any]:
@@ -36,6 +46,7 @@ def plan_document(resource_type: ResourceType) -> dict[str, Any]:
         "list": _call(resource_type.list_call),
         "describe": _call(resource_type.describe_call),
         "tags": _call(resource_type.tags_call),
+        "facets": {facet.name: _call(facet) for facet in resource_type.facets},
         "inline_tags": _path(resource_type.inline_tags.path) if resource_type.inline_tags else None,
         "identity": {
             "arn": _path(identity.arn_path),
@@ -93,6 +104,8 @@ def _plan_lines(resource_type: ResourceType) -> Iterable[tuple[str, str]]:
         ("tags", resource_type.tags_call),
     ):
         yield label, _call_line(call)
+    for facet in resource_type.facets:
+        yield "facet", f"{facet.name}: {_call_line(facet)}"
     if resource_type.inline_tags is not None:
         yield "tags inside", _path(resource_type.inline_tags.path) or ""
     yield "identity", ", ".join(filter(None, (_path(identity.arn_path), *map(_path, identity.key_paths)))) or "none"
@@ -117,7 +130,7 @@ def _parent(resource_type: ResourceType) -> dict[str, Any] | None:
     return {"type": parent.type, "bindings": bindings, "inherited": dict(parent.inherited)}
 
 
-def _call(call: ListCall | DescribeCall | TagsCall | None) -> dict[str, Any] | None:
+def _call(call: Call | None) -> dict[str, Any] | None:
     if call is None:
         return None
     document: dict[str, Any] = {"operation": call.operation, "iam_action": call.iam_action}
@@ -142,7 +155,7 @@ def _call(call: ListCall | DescribeCall | TagsCall | None) -> dict[str, Any] | N
     return document
 
 
-def _call_line(call: ListCall | DescribeCall | TagsCall | None) -> str:
+def _call_line(call: Call | None) -> str:
     document = _call(call)
     if document is None:
         return "none"

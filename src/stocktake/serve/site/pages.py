@@ -135,8 +135,9 @@ def _type_link(name: str) -> str:
 def _calls(one: ResourceType, known: frozenset[str]) -> str:
     plan = plan_document(one)
     rows: list[str] = []
-    for label in ("list", "describe", "tags"):
-        call = plan[label]
+    calls = {label: plan[label] for label in ("list", "describe", "tags")}
+    calls |= {f"facet {name}": call for name, call in plan["facets"].items()}
+    for label, call in calls.items():
         if call is not None:
             rows.append(f"<dt>{label}</dt><dd><code>{escape(call['operation'])}</code>{_call_details(call)}</dd>")
     parent = one.list_call.parent
