@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from stocktake.core.progress import ScopeProgress
+
 REGIONS = (
     "us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-west-2", "eu-west-3", "eu-central-1",
     "eu-north-1", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "ca-central-1", "sa-east-1",
@@ -37,7 +39,7 @@ def organization(accounts: int, jobs: int, console: Console) -> None:
     names = ("sync", "scopes", "calls", "CPU s", "CPU ms/scope", "wall s", "last good scope s", "peak MB", "statuses")
     for name in names:
         table.add_column(name, justify="left" if name in {"sync", "statuses"} else "right")
-    with _cloud(accounts, jobs) as cloud, tempfile.TemporaryDirectory() as folder:
+    with served_cloud(accounts, jobs) as cloud, tempfile.TemporaryDirectory() as folder:
         catalog = str(Path(folder) / "catalog.duckdb")
         for what, switches in (
             ("first load", {}),
@@ -61,13 +63,19 @@ def organization(accounts: int, jobs: int, console: Console) -> None:
                 ", ".join(f"{count:,} {status}" for status, count in sorted(found["statuses"].items())),
             )
     console.print(table)
-    console.print(f"the cloud answers after {LATENCY_MS} ms; a call that hangs is given up after {TIMEOUT_SECONDS:.0f} s\n")
+    console.print(
+        f"the cloud answers after {LATENCY_MS} ms; a call that hangs is given up after {TIMEOUT_SECONDS:.0f} s\n"
+    )
 
 
 @contextmanager
-def _cloud(accounts: int, jobs: int) -> Iterator[dict[str, Any]]:
+def served_cloud(
+    accounts: int, jobs: int, regions: tuple[str, ...] = REGIONS, switches: dict[str, Any] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Serve a simulated cloud as a process of its own; yields what it tells of itself."""
     command = [sys.executable, "-m", "stocktake.demo", "--jobs", str(jobs), "--accounts", str(accounts), "--speed", "0"]
-    process = subprocess.Popen([*command, "--regions", *REGIONS], stdout=subprocess.PIPE, text=True)
+    command += ["--switches", json.dumps(switches or {}), "--regions", *regions]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         told: dict[str, Any] = json.loads(process.stdout.readline() if process.stdout else "")
         yield told
@@ -99,8 +107,7 @@ def _measure(environment: dict[str, str], catalog: str) -> dict[str, Any]:
 
 def _sync(catalog: str) -> dict[str, Any]:
     """Run one sync in this process, and say what it cost."""
-    from stocktake.core.progress import ScopeProgress  # noqa: PLC0415 - the parent need not pay for it
-    from stocktake.sync import SyncRequest, run_sync  # noqa: PLC0415
+    from stocktake.sync import SyncRequest, run_sync  # noqa: PLC0415 - the parent need not pay for it
 
     started = time.monotonic()
     done: dict[tuple[str, str], float] = {}

@@ -14,6 +14,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from limits import limits
+from organization import organization
+
 HERE = Path(__file__).parent
 ACCOUNT_ARGUMENTS = ["--accounts", "1", "--regions", "us-east-1", "--speed", "0"]
 
@@ -113,8 +116,17 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=10_000, help="training jobs in the simulated account")
     parser.add_argument("--rounds", type=int, default=2, help="the best of so many is shown")
     parser.add_argument("--xml", action="store_true", help="only the reading of XML: ours and botocore's parser")
+    parser.add_argument("--limits", action="store_true", help="only two rate limits at once, and boto3's modes beside")
+    parser.add_argument("--organization", action="store_true", help="only many accounts and regions in one process")
+    parser.add_argument("--accounts", type=int, default=200, help="accounts of the organization")
     given = parser.parse_args()
     console = Console(width=130)
+    if given.limits or given.organization:
+        if given.limits:
+            limits(console)
+        if given.organization:
+            organization(given.accounts, given.jobs, Console(width=170))
+        return
     if given.xml:
         subprocess.run([sys.executable, str(HERE / "xml_bodies.py"), str(5 * given.rounds)], check=True)
         return

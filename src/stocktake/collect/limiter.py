@@ -35,7 +35,8 @@ _FIRST_CUT = 0.2
 _WASTE = 0.03
 """Where more calls than this share are refused, no higher rate than the known one is tried."""
 _BELOW = 0.98
-_CREEP = 0.007
+_CREEP = 0.005
+_LEAP = 0.0001
 _CUT = 0.7
 """CUBIC's own: a refusal cuts to this share of the highest rate."""
 _CUT_OF_KNOWN = 0.9
@@ -358,8 +359,10 @@ class Limiter:
         found = self._refill.rate
         if found is not None:
             if self._refusals > _WASTE * self._answers:
-                # A little more with time: what was lost from a full bucket makes the rate look lower than it is.
-                rate = min(rate, found * (_BELOW + _CREEP * (now - self._cut_at)))
+                # A little more with time, since what was lost from a full bucket makes the rate look lower than it is;
+                # and soon much more, since a limit may have been raised.
+                calm = now - self._cut_at
+                rate = min(rate, found * (_BELOW + _CREEP * calm + _LEAP * calm**3))
                 self._holding = True
             elif self._holding:
                 # From here, not from where the curve would have been by now.
