@@ -5,9 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from sample_catalog import arn
+import pytest
+from click.testing import CliRunner, Result
+
+from sample_catalog import arn, write_sample_catalog
+from stocktake.serve.cli.program import program
+
+
+@pytest.fixture
+def own_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run the program on a catalog that the test may change."""
+    monkeypatch.setenv("STOCKTAKE_CATALOG", str(write_sample_catalog(tmp_path / "catalog.duckdb").path))
+    return lambda *arguments: CliRunner().invoke(program, list(arguments), prog_name="stocktake")
 
 
 def test_changes_for_people(run: Any) -> None:
@@ -70,3 +83,31 @@ def test_diff_of_moments_that_make_no_sense(run: Any) -> None:
     result = run("diff", "alpha", "--from", "1h", "--to", "2h")
     assert result.exit_code == 2
     assert "--from is the older moment" in result.stderr
+
+
+def test_prune_says_what_goes_and_does_it(own_run: Any) -> None:
+    dry = json.loads(own_run("prune", "--keep", "2h", "--dry-run", "-o", "json").stdout)
+    [job] = dry["types"]
+    assert (job["type"], job["versions"], job["forgotten"]) == ("aws_sagemaker_trainingjob", 0, 0)
+    shown = own_run("prune", "--keep", "30m", "--compact", "-o", "table")
+    assert shown.exit_code == 0, shown.output
+    assert "aws_sagemaker_trainingjob" in shown.stdout
+    assert "gone" in shown.stdout
+    assert "before" in shown.stdout.splitlines()[-1]
+    late = own_run("query", "SELECT count(*) AS n FROM aws_sagemaker_trainingjob", "--as-of", "2h ago")
+    assert json.loads(late.stdout) == {"n": 1}
+    assert "was pruned up to" in late.stderr
+    assert own_run("show", "gamma").exit_code == 2
+    assert json.loads(own_run("changes").stdout or "[]") == []
+
+
+def test_prune_by_type(own_run: Any) -> None:
+    found = json.loads(own_run("prune", "--keep", "1s", "--keep", "aws_sage*=2h", "--dry-run", "-o", "json").stdout)
+    assert found["types"][0]["versions"] == 0
+    assert json.loads(own_run("prune", "--keep", "aws_iam_*=1s", "--dry-run", "-o", "json").stdout)["types"] == []
+
+
+def test_prune_needs_something_to_do(own_run: Any) -> None:
+    assert own_run("prune").exit_code == 2
+    assert "type_not_held" in own_run("prune", "--keep", "1d", "--type", "aws_iam_role").output
+    assert "bad_moment" in own_run("prune", "--keep", "soon").output

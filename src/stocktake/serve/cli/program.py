@@ -31,6 +31,7 @@ COMMANDS = (
     "permissions",
     "types",
     "schema",
+    "prune",
     "docs",
 )
 _MODULES = {"types": "type_list"}

@@ -45,6 +45,7 @@ def command(
     from stocktake.core.clock import SystemClock
     from stocktake.query.connection import open_reading
     from stocktake.query.moments import parse_moment
+    from stocktake.query.pruned import pruned_notes
     from stocktake.query.runner import read_batches, run_query
 
     destination = choose_destination(form, file)
@@ -56,3 +57,5 @@ def command(
             write_parquet(read_batches(catalog, text, as_of=moment), destination)
         else:
             write_rows(run_query(catalog, text, as_of=moment), destination, max_rows=max_rows)
+        for note in pruned_notes(catalog, text, moment) if moment else ():
+            click.echo(f"note: {note}", err=True)
