@@ -58,6 +58,7 @@ lock: ## renew the hashed requirement files
 
 generate: setup ## make the generated index of types again
 	$(BIN)/python -m stocktake.resource_types.generate
+	$(BIN)/python -m stocktake.insights.generate
 
 format: setup ## format and fix what can be fixed
 	$(BIN)/ruff format
@@ -65,6 +66,7 @@ format: setup ## format and fix what can be fixed
 
 docs: setup ## regenerate the generated parts of docs/
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m docs.questions_page
 
 clean: ## remove what setup made
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache

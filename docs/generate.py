@@ -1,4 +1,4 @@
-"""Renew what is generated in docs/: the help of every command, between its marks in docs/commands.md."""  # noqa: INP001 - a script beside the pages that it makes
+"""Renew what is generated in docs/: the help of every command, derived columns, edges; between their marks."""  # noqa: INP001 - a script beside the pages that it makes
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from pathlib import Path
 
 import click
 
+from stocktake.insights.column_sets import column_sets
+from stocktake.insights.edge_rules import edge_rules
 from stocktake.serve.cli.program import COMMANDS, program
 
 PAGE = Path(__file__).parent / "commands.md"
+JOBS_PAGE = Path(__file__).parent / "jobs.md"
 _BLOCK = re.compile(r"(<!-- help: (?P<name>[a-z ]+) -->\n).*?(<!-- end of help -->)", re.DOTALL)
 _WIDTH = 100
 
@@ -54,8 +57,35 @@ def missing(text: str) -> list[str]:
     return [name for name in ("stocktake", *(f"stocktake {one}" for one in COMMANDS)) if name not in named]
 
 
+def renew_jobs(text: str) -> str:
+    """Return the page on jobs with its derived columns and edges as they are declared."""
+    columns = [
+        f"| `{column.name}` | {_kind(column.type)} | {column.about} |"
+        for one in column_sets().values()
+        for column in one.shown
+    ]
+    edges = [f"| `{rule.name}` | {rule.flow} | {rule.about} |" for rules in edge_rules().values() for rule in rules]
+    for mark, head, rows in (
+        ("columns", "| Column | Type | |\n|---|---|---|", columns),
+        ("edges", "| Edge | | |\n|---|---|---|", edges),
+    ):
+        before, _, rest = text.partition(f"<!-- {mark} -->")
+        after = rest.partition(f"<!-- end of {mark} -->")[2]
+        table = "\n".join([head, *rows])
+        text = f"{before}<!-- {mark} -->\n{table}\n<!-- end of {mark} -->{after}"
+    return text
+
+
+def _kind(sql_type: str) -> str:
+    """Return a type in a word; structures are described in the column's own text."""
+    if sql_type.startswith("STRUCT"):
+        return "list of structures"
+    return f"list of {sql_type[:-2]}" if sql_type.endswith("[]") else sql_type
+
+
 if __name__ == "__main__":
     page = PAGE.read_text(encoding="utf-8")
     if absent := missing(page):
         sys.exit(f"{PAGE}: no block of help for {', '.join(absent)}")
     PAGE.write_text(renew(page), encoding="utf-8")
+    JOBS_PAGE.write_text(renew_jobs(JOBS_PAGE.read_text(encoding="utf-8")), encoding="utf-8")

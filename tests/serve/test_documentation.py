@@ -16,6 +16,7 @@ import pytest
 from sample_catalog import SampleCatalog
 from stocktake.collect import http
 from stocktake.core import errors
+from stocktake.insights.names import named_in
 from stocktake.query.connection import open_reading
 from stocktake.query.runner import run_query
 from stocktake.serve.cli.program import COMMANDS, program
@@ -52,6 +53,11 @@ def test_the_help_in_the_docs_is_the_help(generator: ModuleType) -> None:
     text = page("commands.md")
     assert generator.missing(text) == []
     assert generator.renew(text) == text, "run `make docs`"
+
+
+def test_the_derived_columns_and_edges_in_the_docs_are_those_that_there_are(generator: ModuleType) -> None:
+    text = page("jobs.md")
+    assert generator.renew_jobs(text) == text, "run `make docs`"
 
 
 def test_every_option_has_a_help_text() -> None:
@@ -151,7 +157,8 @@ def sql_examples() -> Iterator[tuple[str, str]]:
 def test_every_example_in_sql_runs(sample: SampleCatalog, file: str, sql: str) -> None:
     assert file
     with open_reading(sample.path) as catalog:
-        list(run_query(catalog, sql.replace("TYPE", "aws_sagemaker_trainingjob")).rows())
+        statement = sql.replace("TYPE", "aws_sagemaker_trainingjob")
+        list(run_query(catalog, statement, named=named_in(catalog, statement)).rows())
 
 
 @pytest.mark.parametrize(

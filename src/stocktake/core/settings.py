@@ -19,6 +19,8 @@ class Settings:
     """`STOCKTAKE_CATALOG`: the catalog file; by default `catalog.duckdb` in the user's data folder."""
     lock_wait_seconds: float
     """`STOCKTAKE_LOCK_WAIT_SECONDS`: how long to wait while another process holds the catalog; by default 5."""
+    prices: Path | None = None
+    """`STOCKTAKE_PRICES`: a file with prices of instances, for what jobs cost; by default none."""
 
 
 def read_settings(environment: dict[str, str] | None = None) -> Settings:
@@ -39,4 +41,9 @@ def read_settings(environment: dict[str, str] | None = None) -> Settings:
             hint="Set it to a number from 0 to 86399, or unset it.",
             where="STOCKTAKE_LOCK_WAIT_SECONDS",
         )
-    return Settings(catalog=Path(catalog).expanduser(), lock_wait_seconds=seconds)
+    prices = env.get("STOCKTAKE_PRICES")
+    return Settings(
+        catalog=Path(catalog).expanduser(),
+        lock_wait_seconds=seconds,
+        prices=Path(prices).expanduser() if prices else None,
+    )

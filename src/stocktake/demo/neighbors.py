@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from stocktake.core.errors import UserError
 from stocktake.demo.archetypes import archetypes
 from stocktake.demo.landscape import Landscape, landscape, role_name, teams
+from stocktake.demo.registries import seed_registries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -88,6 +89,7 @@ class Neighbors:
                 _seed_account(account)
                 for region in self._estate.regions:
                     _seed_region(landscape(self._estate.seed, account, region))
+            seed_registries(self._estate, _backend)
         self._application = server.DomainDispatcherApplication(server.create_backend_app)
 
 

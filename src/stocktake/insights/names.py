@@ -25,7 +25,14 @@ if TYPE_CHECKING:
     from stocktake.query.result import Result
     from stocktake.store.catalog import Catalog
 
-PRICES, BILLS, COSTS, JOBS = "prices", "job_bills", "job_costs", "jobs"
+PRICES, BILLS, COSTS, JOBS, DETAILS = "prices", "job_bills", "job_costs", "jobs", "job_details"
+_DETAILS = {
+    "team": "VARCHAR", "launcher": "VARCHAR", "launched_by_arn": "VARCHAR", "current_phase": "VARCHAR",
+    "interruptions": "BIGINT", "retries": "BIGINT", "spot_savings_pct": "DOUBLE", "runtime_used_pct": "DOUBLE",
+    "failure_class": "VARCHAR", "failure_subclass": "VARCHAR", "failed_phase": "VARCHAR",
+    "phases": 'STRUCT("phase" VARCHAR, "started_at" TIMESTAMP, "ended_at" TIMESTAMP, "seconds" DOUBLE)[]',
+}  # fmt: skip
+"""Derived columns that are told of jobs of all types together; null where a type's set does not have one."""
 _ONE_JOB = "type, id, account_id, region"
 
 
@@ -44,8 +51,8 @@ def ask(
 def named_in(catalog: Catalog, sql: str, prices: pa.Table | None = None) -> dict[str, str]:
     """Return what those of our names stand for that a statement uses, and what they in turn need, in that order.
 
-    Names: `<type>_insights`, `jobs`, `prices`, `job_bills`, `job_costs`, `lineage`. Where no type that one of them is
-    about is held, it has no rows; insights of a type that is not held are no name of ours.
+    Names: `<type>_insights`, `jobs`, `job_details`, `prices`, `job_bills`, `job_costs`, `lineage`. Where no type that
+    one of them is about is held, it has no rows; insights of a type that is not held are no name of ours.
     """
     wanted = words_of(sql) & _all_names()
     if not wanted:
@@ -56,11 +63,13 @@ def named_in(catalog: Catalog, sql: str, prices: pa.Table | None = None) -> dict
     if wanted & {PRICES, BILLS, COSTS}:
         found[PRICES] = prices_sql(NO_PRICES if prices is None else prices)
     for name, one in sets.items():
-        if one.view in wanted or wanted & {BILLS, COSTS, EDGES}:
+        if one.view in wanted or wanted & {BILLS, COSTS, DETAILS, EDGES}:
             found[one.view] = one.view_sql(held[name].schema)
     if wanted & {BILLS, COSTS}:
         found[BILLS] = _bills_sql(sets.values())
         found[COSTS] = _costs_sql()
+    if DETAILS in wanted:
+        found[DETAILS] = _details_sql(sets.values())
     if JOBS in wanted:
         found[WORDS] = words_sql()
         found[JOBS] = jobs_sql(held)
@@ -70,7 +79,24 @@ def named_in(catalog: Catalog, sql: str, prices: pa.Table | None = None) -> dict
 
 
 def _all_names() -> set[str]:
-    return {PRICES, BILLS, COSTS, JOBS, EDGES} | {one.view for one in column_sets().values()}
+    return {PRICES, BILLS, COSTS, JOBS, DETAILS, EDGES} | {one.view for one in column_sets().values()}
+
+
+def _details_sql(sets: Iterable[ColumnSet]) -> str:
+    """Return one row for each job of a type with derived columns."""
+    parts = []
+    for one in sets:
+        there = {column.name for column in one.shown}
+        picked = ", ".join(
+            f"{quoted(name) if name in there else 'NULL'}::{kind} AS {quoted(name)}" for name, kind in _DETAILS.items()
+        )
+        parts.append(
+            f"SELECT {text(one.type)} AS type, _id AS id, account_id, _region AS region, {picked} "
+            f"FROM {quoted(one.view)}"
+        )
+    nothing = ", ".join(f"NULL::{kind} AS {quoted(name)}" for name, kind in _DETAILS.items())
+    none = ", ".join(f"''::VARCHAR AS {name}" for name in ("type", "id", "account_id", "region"))
+    return " UNION ALL ".join(parts or [f"SELECT {none}, {nothing} WHERE false"])
 
 
 def _bills_sql(sets: Iterable[ColumnSet]) -> str:
@@ -78,7 +104,8 @@ def _bills_sql(sets: Iterable[ColumnSet]) -> str:
     parts = [_bill_sql(one, what, seconds, at) for one in sets for what, seconds, at in one.bills]
     none = (
         "SELECT ''::VARCHAR AS type, ''::VARCHAR AS id, ''::VARCHAR AS account_id, ''::VARCHAR AS region, "
-        "''::VARCHAR AS what, ''::VARCHAR AS instance_type, 0::BIGINT AS instance_count, "
+        "''::VARCHAR AS what, ''::VARCHAR AS instance_group, ''::VARCHAR AS instance_type, "
+        "0::BIGINT AS instance_count, "
         "0::BIGINT AS instance_seconds, NULL::TIMESTAMP AS billed_at WHERE false"
     )
     billed = " UNION ALL ".join(parts or [none])
@@ -98,7 +125,8 @@ def _bills_sql(sets: Iterable[ColumnSet]) -> str:
 def _bill_sql(one: ColumnSet, what: str, seconds: str, at: str) -> str:
     return (
         f"SELECT {text(one.type)} AS type, _id AS id, account_id, _region AS region, {text(what)} AS what, "
-        "i.type AS instance_type, i.count::BIGINT AS instance_count, seconds * i.count AS instance_seconds, billed_at "
+        "i.name AS instance_group, i.type AS instance_type, i.count::BIGINT AS instance_count, "
+        "seconds * i.count AS instance_seconds, billed_at "
         "FROM (SELECT _id, account_id, _region, unnest(instances) AS i, "
         f"({seconds})::BIGINT AS seconds, ({at}) AS billed_at "
         f"FROM {quoted(one.view)} WHERE ({seconds}) > 0)"
