@@ -60,6 +60,10 @@ class ServiceClient:
         """Return botocore's shape of an operation's parameters; None where it has none."""
         return self._model.operation_model(operation).input_shape
 
+    def output_shape(self, operation: str) -> Any:  # noqa: ANN401 - botocore has no types
+        """Return botocore's shape of an operation's answer; None where it has none."""
+        return self._model.operation_model(operation).output_shape
+
     async def call(
         self,
         operation: str,

@@ -77,7 +77,7 @@ class TypeReader:
 
     # -- the list --------------------------------------------------------------------------------------------------
 
-    async def iter_pages(self) -> AsyncIterator[ListPage]:
+    async def iter_pages(self, more_arguments: Mapping[str, object] = NO_LISTING) -> AsyncIterator[ListPage]:
         """Yield the pages of the type's list call, empty ones included, until the provider has no more.
 
         Under parents or with loops there are many lists: one that cannot be read is noted in `gaps`, one that is
@@ -87,7 +87,7 @@ class TypeReader:
         record = self.parents.record(self.type.name) if self.parents is not None else None
         plan = self.type.list_call
         if plan.parent is None and not plan.loops:
-            pages = self._iter_list(NO_LISTING, CallPurpose(iam_action=plan.iam_action))
+            pages = self._iter_list(NO_LISTING, CallPurpose(iam_action=plan.iam_action), more_arguments)
         else:
             pages = iter_concurrently(self, iter_listings(self), self._iter_one_of_many)
         if record is None:
@@ -107,9 +107,11 @@ class TypeReader:
         # Asked like for a single resource: then it is one list alone that an error concerns.
         return self._iter_list(listing, CallPurpose(iam_action=self.type.list_call.iam_action, single_resource=True))
 
-    async def _iter_list(self, listing: Mapping[str, object], purpose: CallPurpose) -> AsyncIterator[ListPage]:
+    async def _iter_list(
+        self, listing: Mapping[str, object], purpose: CallPurpose, more_arguments: Mapping[str, object] = NO_LISTING
+    ) -> AsyncIterator[ListPage]:
         plan = self.type.list_call
-        params = self._binder.constants(plan.operation, plan.arguments, plan.context)
+        params = self._binder.constants(plan.operation, plan.arguments, plan.context) | dict(more_arguments)
         self._binder.add(params, plan.operation, listing)
         if plan.pagination is not None and plan.pagination.limit_key and plan.pagination.page_size:
             self._binder.add_limit(params, plan.operation, plan.pagination.limit_key, plan.pagination.page_size)
@@ -125,6 +127,17 @@ class TypeReader:
                 last=last,
                 listing=listing,
             )
+
+    def item_members(self) -> frozenset[str]:
+        """Return the members that the model gives to a list item; none where it is no structure."""
+        shape = self._client.output_shape(self.type.list_call.operation)
+        for member in self.type.list_call.result_path:
+            if shape is None or shape.type_name != "structure" or member not in shape.members:
+                return frozenset()
+            shape = shape.members[member]
+        if shape is not None and shape.type_name == "list":
+            shape = shape.member
+        return frozenset(shape.members) if shape is not None and shape.type_name == "structure" else frozenset()
 
     # -- documents -------------------------------------------------------------------------------------------------
 

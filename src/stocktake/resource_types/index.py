@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stocktake.resource_types.derive import with_catalog_fields, with_facet_fields
+from stocktake.resource_types.moving import moving_statuses
 from stocktake.resource_types.schema import structure_fields
 from stocktake.resource_types.shapes import element_shape, input_shape, members, output_shape, shape_at
 from stocktake.resource_types.spec import (
@@ -105,7 +106,7 @@ def decode_type(name: str, entry: Entry, model: ServiceModel, arn_service: str) 
         describe_call=describe,
         tags_call=reader.tags_call(entry["tags"]) if "tags" in entry else None,
         identity=identity,
-        life_cycle=_read_life_cycle(entry.get("life_cycle", {})),
+        life_cycle=_read_life_cycle(entry.get("life_cycle", {}), model, document_shape(model, listing, describe)),
         arn_service=arn_service,
         inline_tags=None if inline is None else InlineTags(_path(inline[0]), inline[1], inline[2]),
         omitted=omitted,
@@ -319,14 +320,17 @@ def _read_identity(entry: Entry) -> Identity:
     )
 
 
-def _read_life_cycle(entry: Entry) -> LifeCycle:
+def _read_life_cycle(entry: Entry, model: ServiceModel, shape: str) -> LifeCycle:
+    state = _path_in(entry, "state")
     return LifeCycle(
-        state_path=_path_in(entry, "state"),
+        state_path=state,
         item_state_path=_path_in(entry, "item_state"),
         final_states=frozenset(entry.get("final", ())),
         item_modified_path=_path_in(entry, "item_modified"),
         ended_path=_path_in(entry, "ended"),
         item_ended_path=_path_in(entry, "item_ended"),
+        # Read from the model each time: it takes no deriving.
+        moving=moving_statuses(model, shape, state) if "final" in entry else (),
     )
 
 

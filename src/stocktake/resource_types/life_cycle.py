@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from stocktake.resource_types.members import ended_member, find_path, modified_member, plain, state_path
+from stocktake.resource_types.moving import moving_statuses
 from stocktake.resource_types.pagination import plain_path
 from stocktake.resource_types.shapes import is_structure, shape_at, type_of
 from stocktake.resource_types.spec import LifeCycle
@@ -55,6 +56,7 @@ def derive_life_cycle(
             item_modified_path=None if item is None else find_path(model, item, noun, modified_member),
             ended_path=ended,
             item_ended_path=item_ended,
+            moving=moving_statuses(model, document_shape, state) if finals else (),
         ),
         reason,
     )

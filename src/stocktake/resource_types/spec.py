@@ -278,6 +278,15 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class MovingStatus:
+    """A status beside the state, and its words for what is not over yet."""
+
+    path: Path
+    """In the document; through lists, where any element may hold it."""
+    words: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class LifeCycle:
     """Which states are final, and what moves when a resource changes."""
 
@@ -291,6 +300,8 @@ class LifeCycle:
     ended_path: Path | None
     """An end time in the document."""
     item_ended_path: Path | None
+    moving: tuple[MovingStatus, ...] = ()
+    """What may still move once the state is final."""
 
 
 @dataclass(frozen=True, slots=True)

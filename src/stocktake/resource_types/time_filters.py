@@ -14,16 +14,18 @@ if TYPE_CHECKING:
 
 _WHEN = "(time|date|at|on|timestamp)?"
 _AFTER = "(after|since|from|greaterthan|greaterthanorequalto)"
+# Creation first: filters on modification are applied after a page is cut (see docs/collecting.md), so that they still go
+# through the whole history, and what is created does not move in the list.
 _STEMS = {
-    "modified": f"(last)?(modified|modification|updated|update){_WHEN}",
     "created": f"(creation|created|create){_WHEN}",
     "started": f"(start|started|submit|submitted|submission|request|requested){_WHEN}",
+    "modified": f"(last)?(modified|modification|updated|update){_WHEN}",
 }
 _PATTERNS = {of: re.compile(f"(filter(by)?)?({stem}{_AFTER}|{_AFTER}{stem})") for of, stem in _STEMS.items()}
 
 
 def time_filter(model: ServiceModel, operation: str) -> TimeFilter | None:
-    """Return the member that takes the earliest time, of modification before creation before start."""
+    """Return the member that takes the earliest time, of creation before start before modification."""
     times = [
         name
         for name, member in members(model, input_shape(model, operation)).items()

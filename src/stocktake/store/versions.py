@@ -6,6 +6,7 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ import pyarrow as pa
 from stocktake.resource_types.spec import Kind
 from stocktake.store.catalog import run, translating
 from stocktake.store.facet_columns import HASHES, KEPT, facet_columns_of, with_held_sql
+from stocktake.store.open_rows import moving_sql, unlisted_rows, unsettled_rows
 from stocktake.store.type_tables import OWN_COLUMNS, column_of, history_name, quote, type_of
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from stocktake.resource_types.spec import ResourceType
     from stocktake.store.catalog import Catalog
+    from stocktake.store.open_rows import HeldItem
 
 SETTLE_SECONDS = 900
 """What arrives after the end of a resource's life (metrics, billing, evaluations) has arrived by then."""
@@ -227,6 +230,41 @@ class ScopeVersions:
             )
         return int(closed)
 
+    def unsettled(self, item: dict[str, str]) -> list[HeldItem]:
+        """Return what is held, was not listed, and may still change; `item` as in `open_rows`."""
+        where = self._where()
+        return unsettled_rows(self._catalog.connection, self._history, self._seen, self._scope, where, item)
+
+    def unlisted(self, item: dict[str, str], most: int) -> list[HeldItem]:
+        """Return at most so many of what is held and was not listed, the newest first, and from now on count it as seen.
+
+        Whoever asks for it and finds it gone says so (`saw_gone`).
+        """
+        where = self._where()
+        found = unlisted_rows(self._catalog.connection, self._history, self._seen, self._scope, where, item, most)
+        self.saw([row[0] for row in found], [None] * len(found))
+        return found
+
+    def close_gone(self, ids: Sequence[str], observed_at: datetime) -> int:
+        """End the versions of resources that the provider, asked for them, said do not exist."""
+        with self._registered(gone=_ids(ids)), self._catalog.transaction() as connection:
+            [(closed,)] = run(
+                connection,
+                f"UPDATE {self._history} SET _to = $at, _end_sweep = $sweep, _gone = true "
+                f"WHERE {self._scope} AND _id IN (SELECT _asked_id FROM gone)",
+                self._where() | {"at": _naive(observed_at), "sweep": self.sweep_id},
+            )
+        return int(closed)
+
+    def newest_creation(self) -> datetime | None:
+        """Return the newest creation time that is or was held of the scope, by the provider's clock."""
+        [row] = run(
+            self._catalog.connection,
+            f"SELECT max(_created) FROM {self._history} WHERE account_id = $account AND _region = $region",
+            self._where(),
+        )
+        return row[0].replace(tzinfo=UTC) if row[0] else None
+
     def held_count(self) -> int:
         """Return how many resources the scope holds now."""
         [row] = run(
@@ -269,11 +307,12 @@ class ScopeVersions:
             for path in (life.ended_path, life.item_modified_path)
             if path and self._is_time(path) and (column := column_of(self._type.fields, path))
         ]
+        still = "".join(f" AND NOT coalesce({moving}, false)" for moving in moving_sql(self._type))
         if not times:
-            return f"({state} IN ({words}))"
+            return f"({state} IN ({words}){still})"
         last = f"greatest({', '.join(times)})"
         settled_at = f"{last} + INTERVAL {SETTLE_SECONDS} SECOND"
-        return f"({state} IN ({words}) AND coalesce(CAST({server_time} AS TIMESTAMP) >= {settled_at}, true))"
+        return f"({state} IN ({words}){still} AND coalesce(CAST({server_time} AS TIMESTAMP) >= {settled_at}, true))"
 
 
 def _ids(ids: Iterable[str]) -> pa.Table:

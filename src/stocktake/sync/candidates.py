@@ -36,6 +36,8 @@ class Candidate:
     """Fingerprint of the whole list item."""
     tags: tuple[str, ...] | None = None
     """Where a bulk call told them."""
+    keeps_tags: bool = False
+    """Its tags are not asked for: those that are held stay."""
     listing: Mapping[str, object] = field(default_factory=lambda: NO_LISTING)
     """What its list was asked for."""
 
@@ -86,6 +88,17 @@ def resource_id(
         keys = [listing.get(name) for name in identity.inherited_keys] + keys
     named = "/".join(key if isinstance(key, str) else orjson.dumps(key).decode() for key in keys if key is not None)
     return f"{resource_type.name}:{scope.account_id}:{scope.region}:{named}"
+
+
+def item_summary(resource: object, members: frozenset[str], otherwise: int) -> int:
+    """Return the fingerprint that a list item of a resource has, as far as the resource says the same as its list.
+
+    So that what was read without being listed does not look changed when it is listed. A wrong guess costs one call.
+    """
+    if not members or not isinstance(resource, dict):
+        return otherwise
+    item = {name: value for name, value in resource.items() if name in members}
+    return fingerprint(orjson.dumps(item, option=orjson.OPT_SORT_KEYS))
 
 
 def created_at(resource_type: ResourceType, item: Item) -> datetime | None:

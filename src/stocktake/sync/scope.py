@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+import orjson
+
 from stocktake.collect.answers import Answer, BrokenAnswerError
 from stocktake.collect.parents import GAPS
 from stocktake.core.errors import DataError, GoneError, ScopeError
@@ -22,10 +24,12 @@ from stocktake.sync.candidates import (
     batched,
     candidate,
     created_at,
+    item_summary,
     must_read,
     resource_type_filter,
     tag_texts,
 )
+from stocktake.sync.strategies import Strategy, held_item_columns, open_set_obstacle, reversed_order
 from stocktake.sync.writer import Fetched
 
 if TYPE_CHECKING:
@@ -37,7 +41,9 @@ if TYPE_CHECKING:
     from stocktake.core.progress import Progress
     from stocktake.store.ledger import Coverage
     from stocktake.store.versions import Held
+    from stocktake.store.open_rows import HeldItem
     from stocktake.sync.keeping import ScopeKeeping
+    from stocktake.sync.strategies import ScopePlan
 
 CHUNK = 4_000
 """List items compared with the catalog at once."""
@@ -49,6 +55,7 @@ _TAGS_AT_ONCE = 100
 """Resources that one call of the tagging API tells the tags of."""
 WORTH_A_BULK_CALL = 5
 """From that many resources on, one call for all their tags is worth making."""
+_PROVEN_ABSENCES = 1_000
 _INDEX_LAG = timedelta(minutes=15)
 """After that, what was tagged at its creation is known to the tagging API."""
 _FAILURES_IN_A_ROW = 20
@@ -66,7 +73,7 @@ class ScopeRun:
     executor: Executor
     """The catalog's own thread."""
     workers: int
-    full: bool
+    plan: ScopePlan
     now: Callable[[], datetime]
     progress: Progress
     _to_read: WorkBuffer[tuple[Candidate, ...]] = field(init=False)
@@ -79,6 +86,7 @@ class ScopeRun:
     _gone: int = field(default=0, init=False)
     _no_bulk_tags: bool = field(default=False, init=False)
     _bulk_knows_type: bool = field(default=False, init=False)
+    _members: frozenset[str] | None = field(default=None, init=False)
     _listed_at: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
     """The provider's time of the newest list page."""
 
@@ -100,9 +108,16 @@ class ScopeRun:
         if self._gone:
             self.coverage.reason = self.coverage.reason or f"{self._gone} of those listed did not exist when read"
         if self._list_complete and self.coverage.status == "complete" and self.keeping.may_hold:
-            await self._in_catalog(self._close_unseen)
+            await self._in_catalog(self._conclude)
         self.coverage.finished_at = self.now()
         self._report(done=True)
+
+    def _conclude(self) -> None:
+        """Everything that was asked for was listed and read: end what is not there, and remember how far it goes."""
+        if self.plan.strategy is not Strategy.OPEN_SET:
+            self._close_unseen()
+        if self.coverage.status == "complete" and not open_set_obstacle(self.reader.type):
+            self.coverage.watermark = self.keeping.versions.newest_creation()
 
     def _close_unseen(self) -> None:
         """End what is no longer listed: everything was listed and read."""
@@ -113,7 +128,7 @@ class ScopeRun:
             if versions.held_count():
                 self.coverage.status = "partial"
             return
-        self.coverage.deleted = versions.close_unseen(self.now())
+        self.coverage.deleted += versions.close_unseen(self.now())
 
     async def _list_then_tags(self) -> None:
         try:
@@ -122,7 +137,11 @@ class ScopeRun:
                 self.coverage.status = "partial"
                 self._explain(gap, f"some could not be listed: {gap.message}")
             self._list_complete = not self.reader.gaps
-            await self._refresh_tags()
+            if self.plan.strategy is Strategy.OPEN_SET:
+                await self._read_unsettled()
+            else:
+                await self._refresh_tags()
+                await self._ask_for_unlisted()
         except (*GAPS, DataError) as error:
             self._gap(error)
         finally:
@@ -130,7 +149,7 @@ class ScopeRun:
 
     async def _list(self) -> None:
         chunk: list[Candidate] = []
-        async for page in self.reader.iter_pages():
+        async for page in self.reader.iter_pages(self._list_arguments()):
             chunk += [candidate(self.reader.type, self.reader.scope, item, page.listing) for item in page.items]
             self.coverage.listed += len(page.items)
             self._listed_at = page.server_time
@@ -140,6 +159,39 @@ class ScopeRun:
                 chunk = []
         await self._compare(chunk)
 
+    def _list_arguments(self) -> dict[str, object]:
+        kind, plan = self.reader.type, self.plan
+        if plan.created_after is not None and kind.list_call.time_filter is not None:
+            return {kind.list_call.time_filter.member: plan.created_after}
+        return (reversed_order(kind) or {}) if plan.newest_first else {}
+
+    async def _read_unsettled(self) -> None:
+        """Read again what is held, was not among the new ones, and may still change."""
+        item = held_item_columns(self.reader.type)
+        if not self.keeping.may_hold or item is None:
+            return
+        held = await self._in_catalog(self.keeping.versions.unsettled, item)
+        await self._ask_for_held(held)
+
+    async def _ask_for_unlisted(self) -> None:
+        """Ask for what the list leaves out, so that its absence is proven and not only concluded.
+
+        Of many, the newest: a list that is late, or that shifts while it is paged through, leaves out few.
+        """
+        if not self._list_complete or not self.keeping.may_hold or open_set_obstacle(self.reader.type):
+            return
+        item = held_item_columns(self.reader.type)
+        if item is not None:
+            held = await self._in_catalog(self.keeping.versions.unlisted, item, _PROVEN_ABSENCES)
+            await self._ask_for_held(held)
+
+    async def _ask_for_held(self, held: list[HeldItem]) -> None:
+        self._asked += len(held)
+        candidates = [
+            Candidate(resource_id, orjson.loads(item), summary, keeps_tags=True) for resource_id, summary, item in held
+        ]
+        await self._to_read.put((one,) for one in candidates)
+
     async def _compare(self, chunk: list[Candidate]) -> None:
         if not chunk:
             return
@@ -147,7 +199,7 @@ class ScopeRun:
         if kind.list_call.loops or kind.list_call.parent:
             chunk = list({c.id: c for c in chunk}.values())  # several lists may name the same resource
         held = await self._in_catalog(self._held, [c.id for c in chunk])
-        to_read = [c for c in chunk if self.full or must_read(kind, c, held.get(c.id))]
+        to_read = [c for c in chunk if self.plan.read_all or must_read(kind, c, held.get(c.id))]
         chosen = {c.id for c in to_read}
         skipped = [None if c.id in chosen else c.as_text(kind) for c in chunk]
         await self._in_catalog(self.keeping.versions.saw, [c.id for c in chunk], skipped)
@@ -278,14 +330,21 @@ class ScopeRun:
 
     async def _fetch(self, one: Candidate) -> Fetched:
         answer = await self.reader.fetch_document(one.item, one.listing)
+        if one.keeps_tags:
+            one.summary = item_summary(self.reader.resource(answer), self._item_members(), one.summary)
         tags = one.tags
-        if tags is None and self._asks_for_tags:
+        if tags is None and not one.keeps_tags and self._asks_for_tags:
             try:
                 tags = tag_texts(await self.reader.fetch_tags(one.item, answer, one.listing))
             except (ScopeError, DataError, GoneError) as error:
                 self._tags_unread(error)
         arn = self.reader.arn(one.item, answer, one.listing)
         return Fetched(one, answer.body, answer.server_time, tags, arn, answer.facets)
+
+    def _item_members(self) -> frozenset[str]:
+        if self._members is None:
+            self._members = self.reader.item_members()
+        return self._members
 
     async def _fetch_together(self, group: tuple[Candidate, ...]) -> list[Fetched | GoneError | DataError]:
         describe = self.reader.type.describe_call
@@ -364,9 +423,15 @@ class ScopeRun:
         if asides:
             await self._in_catalog(self._set_aside, asides)
         if gone:
-            await self._in_catalog(self.keeping.versions.saw_gone, gone)
+            await self._in_catalog(self._end_gone, gone)
         if read or asides or gone:
             self._report()
+
+    def _end_gone(self, gone: list[str]) -> None:
+        """End what was asked for and does not exist: the provider's own word, whatever the list says."""
+        versions = self.keeping.versions
+        versions.saw_gone(gone)
+        self.coverage.deleted += versions.close_gone(gone, self.now())
 
     def _write_batch(self, batch: list[Fetched]) -> None:
         self.keeping.writer.write(batch)
