@@ -103,6 +103,10 @@ class ParentLists:
         self._lists: dict[str, ParentList] = {name: self._new(name) for name in awaited}
         self._awaited = frozenset(self._lists)
 
+    def is_awaited(self, type_name: str) -> bool:
+        """Say whether children of a type wait for its list."""
+        return type_name in self._awaited
+
     def record(self, type_name: str) -> ParentList | None:
         """Return where a type's own reader keeps its list, from the first page on.
 

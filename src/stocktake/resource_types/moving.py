@@ -1,4 +1,4 @@
-"""Statuses beside the state that still move once it is final: a warm pool that outlives its job, evaluations after it."""
+"""Statuses beside the state that move on once it is final: a warm pool that outlives its job, late evaluations."""
 
 from __future__ import annotations
 
@@ -16,8 +16,24 @@ if TYPE_CHECKING:
 
 _DEPTH = 3
 _MOVING = frozenset(
-    "pending queued submitted scheduled starting running inprogress stopping creating updating deleting terminating "
-    "provisioning initializing waiting evaluating".split()
+    {
+        "pending",
+        "queued",
+        "submitted",
+        "scheduled",
+        "starting",
+        "running",
+        "inprogress",
+        "stopping",
+        "creating",
+        "updating",
+        "deleting",
+        "terminating",
+        "provisioning",
+        "initializing",
+        "waiting",
+        "evaluating",
+    }
 )
 _HELD = frozenset({"available", "inuse"})
 """Steady by themselves; where the same status may be over as well, what is held is not over."""
@@ -38,9 +54,7 @@ def moving_statuses(model: ServiceModel, document_shape: str, state: Path | None
     return tuple(one for one in found if one.path != state)
 
 
-def _below(
-    model: ServiceModel, shape: str, path: Path, top: set[str], above: frozenset[str]
-) -> Iterator[MovingStatus]:
+def _below(model: ServiceModel, shape: str, path: Path, top: set[str], above: frozenset[str]) -> Iterator[MovingStatus]:
     if len(path) >= _DEPTH or shape in above:
         return
     for name, member in members(model, shape).items():

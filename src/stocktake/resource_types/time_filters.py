@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _WHEN = "(time|date|at|on|timestamp)?"
 _AFTER = "(after|since|from|greaterthan|greaterthanorequalto)"
-# Creation first: filters on modification are applied after a page is cut (see docs/collecting.md), so that they still go
-# through the whole history, and what is created does not move in the list.
+# Creation first: filters on modification are applied after a page is cut (see docs/collecting.md), so that they go
+# through the whole history all the same, and what is created does not move in the list.
 _STEMS = {
     "created": f"(creation|created|create){_WHEN}",
     "started": f"(start|started|submit|submitted|submission|request|requested){_WHEN}",

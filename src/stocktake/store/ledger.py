@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import stocktake
 from stocktake.store.catalog import run
+from stocktake.store.strategy_columns import MEMORY_SQL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +48,13 @@ class Coverage:
     unknown_facets: set[str] = field(default_factory=set)
     """Facets that could not be read of some resources: what is held of them stays."""
     finished_at: datetime | None = None
+    strategy: str = ""
+    """full, bulk, open_set or reconcile; '' where it came to none."""
+    strategy_reason: str = ""
+    whole_at: datetime | None = None
+    """When the whole list was last read: by this sweep, or by the one that it goes on from."""
+    watermark: datetime | None = None
+    """The newest creation, by the provider's clock, up to which everything is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +98,15 @@ class Ledger:
         values += [coverage.new, coverage.changed, coverage.deleted, coverage.unchanged, coverage.aside]
         values += [coverage.tags_status, sorted(coverage.drift)]
         values += [coverage.started_at.replace(tzinfo=None), end.replace(tzinfo=None)]
+        values += [coverage.strategy or None, _naive(coverage.whole_at), _naive(coverage.watermark)]
         marks = ", ".join("?" for _ in values)
         with self._catalog.transaction() as connection:
             run(connection, f"INSERT INTO coverage VALUES ({marks})", values)
+
+    def memory(self, account_id: str, region: str, type_name: str) -> tuple[datetime | None, datetime | None]:
+        """Return when a scope was last whole, and up to which creation everything of it is known; aware, UTC."""
+        [(whole_at, watermark)] = run(self._catalog.connection, MEMORY_SQL, [account_id, region, type_name])
+        return _aware(whole_at), _aware(watermark)
 
     def write_asides(self, account_id: str, region: str, type_name: str, asides: Sequence[Aside], at: datetime) -> None:
         """Write what could not be typed; what an earlier sweep said of the same resource is replaced."""
@@ -140,3 +154,11 @@ class Ledger:
                 "UPDATE sweeps SET status = ?, calls = ?, finished_at = ? WHERE sweep_id = ?",
                 [status, calls, now.replace(tzinfo=None), self.sweep_id],
             )
+
+
+def _naive(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=UTC)

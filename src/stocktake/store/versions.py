@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from datetime import UTC
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -236,7 +236,7 @@ class ScopeVersions:
         return unsettled_rows(self._catalog.connection, self._history, self._seen, self._scope, where, item)
 
     def unlisted(self, item: dict[str, str], most: int) -> list[HeldItem]:
-        """Return at most so many of what is held and was not listed, the newest first, and from now on count it as seen.
+        """Return at most so many of what is held and was not listed, the newest first; from now on it counts as seen.
 
         Whoever asks for it and finds it gone says so (`saw_gone`).
         """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from stocktake.sync.candidates import created_at
@@ -73,8 +74,8 @@ async def estimate_first_load(reader: TypeReader) -> Estimate | None:
             break
         densities.append(_density(len(found), max(found) - since) if found else 0.0)
     covered = step.total_seconds()
-    resources = sum((one + other) / 2 * covered for one, other in zip(densities, densities[1:], strict=False))
-    resources += tail if tail else densities[-1] * covered
+    resources = sum((one + other) / 2 * covered for one, other in pairwise(densities))
+    resources += tail or densities[-1] * covered
     count = max(round(resources), len(first.items))
     return Estimate(count, _calls(reader, count), exact=False)
 

@@ -123,6 +123,11 @@ class ScopeKeeping:
         """Return an unreadable answer as it is kept aside: as text, with what looks like a secret redacted."""
         return self._keeper.redactor.raw(body.decode(errors="replace"))
 
+    def memory(self) -> tuple[datetime | None, datetime | None]:
+        """Return when the scope was last whole, and up to which creation it is known."""
+        c = self._coverage
+        return self._ledger.memory(c.account_id, c.region, c.type)
+
     def moment(self) -> datetime:
         """Return a time for what is seen now."""
         return self._keeper.moment()

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stocktake.collect.http import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
+from stocktake.sync.strategies import RECONCILE_EVERY
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from pathlib import Path
 
     from stocktake.collect.limits import Limit
@@ -45,6 +47,10 @@ class SyncRequest:
     models: Path | None = None
     full: bool = False
     """Read every resource again, whatever the list says."""
+    reconcile: bool = False
+    """Compare the whole list with all that is held, where otherwise only new and open resources would be read."""
+    reconcile_every: timedelta = RECONCILE_EVERY
+    """Do so at least that often."""
     concurrency: int = 32
     """Calls under way at once."""
     lock_wait_seconds: float = 0.0

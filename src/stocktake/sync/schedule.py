@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from stocktake.core.errors import CredentialsError, FatalError, RetryableError, UnreachableError
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator
 
     from stocktake.core.errors import StocktakeError

@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from stocktake.collect.type_reader import TypeReader
     from stocktake.core.progress import Progress
     from stocktake.store.ledger import Coverage
-    from stocktake.store.versions import Held
     from stocktake.store.open_rows import HeldItem
+    from stocktake.store.versions import Held
     from stocktake.sync.keeping import ScopeKeeping
-    from stocktake.sync.strategies import ScopePlan
+    from stocktake.sync.strategies import ScopeMemory, ScopePlan
 
 CHUNK = 4_000
 """List items compared with the catalog at once."""
@@ -74,6 +74,7 @@ class ScopeRun:
     """The catalog's own thread."""
     workers: int
     plan: ScopePlan
+    memory: ScopeMemory
     now: Callable[[], datetime]
     progress: Progress
     _to_read: WorkBuffer[tuple[Candidate, ...]] = field(init=False)
@@ -109,6 +110,10 @@ class ScopeRun:
             self.coverage.reason = self.coverage.reason or f"{self._gone} of those listed did not exist when read"
         if self._list_complete and self.coverage.status == "complete" and self.keeping.may_hold:
             await self._in_catalog(self._conclude)
+        if self.plan.strategy is Strategy.OPEN_SET:
+            self.coverage.whole_at = self.memory.whole_at
+        elif self.coverage.status == "complete":
+            self.coverage.whole_at = self.coverage.started_at
         self.coverage.finished_at = self.now()
         self._report(done=True)
 
@@ -117,7 +122,9 @@ class ScopeRun:
         if self.plan.strategy is not Strategy.OPEN_SET:
             self._close_unseen()
         if self.coverage.status == "complete" and not open_set_obstacle(self.reader.type):
-            self.coverage.watermark = self.keeping.versions.newest_creation()
+            newest = self.keeping.versions.newest_creation()
+            before = self.memory.watermark
+            self.coverage.watermark = newest if newest and (before is None or newest > before) else before
 
     def _close_unseen(self) -> None:
         """End what is no longer listed: everything was listed and read."""

@@ -66,9 +66,14 @@ class ScopePlan:
     """Read every resource again, whatever the list says."""
 
 
-def plan_scope(resource_type: ResourceType, memory: ScopeMemory, wish: Wish, now: datetime) -> ScopePlan:
-    """Choose the cheapest right strategy; `now` is our clock, aware."""
-    obstacle = open_set_obstacle(resource_type)
+def plan_scope(
+    resource_type: ResourceType, memory: ScopeMemory, wish: Wish, now: datetime, *, is_parent: bool = False
+) -> ScopePlan:
+    """Choose the cheapest right strategy; `now` is our clock, aware.
+
+    `is_parent`: other types are listed under each of its resources, in the same sweep.
+    """
+    obstacle = "others are listed under each of it" if is_parent else open_set_obstacle(resource_type)
     if wish.full:
         return ScopePlan(Strategy.FULL, "asked for", read_all=True)
     if obstacle:

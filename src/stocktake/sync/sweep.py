@@ -29,6 +29,7 @@ from stocktake.sync.keeping import Keeper, ScopeKeeping
 from stocktake.sync.planning import load_service_types, plan_services
 from stocktake.sync.request import SyncReport
 from stocktake.sync.scope import ScopeRun
+from stocktake.sync.strategies import ScopeMemory, Wish, open_set_obstacle, plan_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from stocktake.sync.accounts import Account, OpenedAccounts
     from stocktake.sync.planning import PlannedService
     from stocktake.sync.request import SyncRequest
+    from stocktake.sync.strategies import ScopePlan
 
 _SCOPES_AT_ONCE = 16
 _SERVICES_AT_ONCE = 6
@@ -241,16 +243,21 @@ class _Sweep:
         keeping: ScopeKeeping,
         coverage: Coverage,
     ) -> None:
+        memory = ScopeMemory()
+        if not open_set_obstacle(resource_type):
+            memory = ScopeMemory(*await self._access.run(keeping.memory))
+        plan = self._plan(place, resource_type, memory)
+        coverage.strategy, coverage.strategy_reason = plan.strategy, plan.why
         try:
+            reader = TypeReader(place.account.session, resource_type, place.scope(resource_type), parents=place.parents)
             await ScopeRun(
-                reader=TypeReader(
-                    place.account.session, resource_type, place.scope(resource_type), parents=place.parents
-                ),
+                reader=reader,
                 keeping=keeping,
                 coverage=coverage,
                 executor=self._access.executor,
                 workers=self._request.concurrency,
-                full=self._request.full,
+                plan=plan,
+                memory=memory,
                 now=keeping.moment,
                 progress=self._progress,
             ).run()
@@ -258,6 +265,13 @@ class _Sweep:
             # The service cannot even be asked here.
             coverage.status = error.status if isinstance(error, ScopeError) else "failed"
             coverage.reason, coverage.hint = error.message, error.hint
+
+    def _plan(self, place: _Place, resource_type: ResourceType, memory: ScopeMemory) -> ScopePlan:
+        request = self._request
+        wish = Wish(request.full, request.reconcile, request.reconcile_every)
+        return plan_scope(
+            resource_type, memory, wish, self._clock.now(), is_parent=place.parents.is_awaited(resource_type.name)
+        )
 
     async def _note_problem(
         self, accounts: list[Account], name: str, problem: StocktakeError, report: SyncReport
