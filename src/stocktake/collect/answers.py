@@ -51,8 +51,8 @@ class Answer:
     """One answer of the provider.
 
     The body is JSON in the member names of the provider's model. For the JSON protocols it is the very bytes that came,
-    save where the model renames a member on the wire; XML is read by our own reader, CBOR by botocore's parser, with times
-    and blobs left as the text (CBOR: the number) that they were. What XML has beyond the model is there under its own name.
+    save where the model renames a member on the wire; XML is read by our own reader, which keeps what the model does
+    not know, and CBOR by botocore's parser. Times and blobs are left as the text (CBOR: the number) that they were.
     """
 
     body: bytes
