@@ -109,12 +109,13 @@ def _listed_alike(types: list[ResourceType], theirs: dict[str, Any]) -> list[Res
 
 def _compare_rest(found: dict[str, Agreement], name: str, theirs: dict[str, Any], same: list[ResourceType]) -> None:
     describes = {xform_name(one.describe_call.operation) if one.describe_call else "none" for one in same}
+    sides = {xform_name(facet.operation) for one in same for facet in one.facets}
     for detail in (theirs["detail_spec"], theirs["batch_detail_spec"]):
         if detail:
-            found["describe"].note(name, detail[0], describes)
+            found["describe"].note(name, detail[0], describes | sides)
             needless = describes == {"none"} and _says_no_more(same[0], detail[0])
             found["describe, or none where it says no more"].note(
-                name, detail[0], {detail[0]} if needless else describes
+                name, detail[0], {detail[0]} if needless else describes | sides
             )
     ours = {"parent" if one.list_call.parent else "top level" for one in same}
     found["parent"].note(name, "parent" if theirs["parent_spec"] else "top level", ours)

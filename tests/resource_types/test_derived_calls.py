@@ -50,6 +50,9 @@ def derived(one: ResourceType) -> dict[str, object]:
         "modified": dotted(life.item_modified_path),
         "ended": dotted(life.ended_path),
         "actions": [call.iam_action for call in (listing, describe, tags) if call is not None],
+        "scope": one.scope,
+        "parent": [listing.parent.type, bound(listing.parent.bindings)] if listing.parent else "none",
+        "template": bound(one.identity.arn_template.bindings) if one.identity.arn_template else {},
         "facets": {facet.name: facet.operation for facet in one.facets},
     }
     inline = one.inline_tags

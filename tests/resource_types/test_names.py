@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,7 @@ def test_every_stated_alias_leads_to_a_type_and_is_needed(
     stated = dict(read_names().aliases)
     for name in entry["names"]:
         stated.pop(plain_name(name))
-    without = type(read_names())(
-        read_names().model_version, read_names().digests, read_names().types, read_names().prefixes, stated
-    )
+    without = replace(read_names(), aliases=stated)
     monkeypatch.setattr(names, "read_names", lambda: without)
     assert [name for name in entry["names"] if resolve_name.__wrapped__(name) == entry["type"]] == []
 
@@ -59,3 +58,18 @@ def test_every_stated_alias_leads_to_a_type_and_is_needed(
 def test_every_other_name_of_a_service_is_one_of_a_service_that_there_is(entry: dict[str, Any]) -> None:
     assert entry["why"].endswith(".")
     assert set(entry["services"]) <= {one.service for one in read_names().types}
+
+
+@pytest.mark.parametrize("entry", ALIASES["alone"], ids=lambda entry: entry["service"])
+def test_a_service_whose_nouns_stand_alone_is_data_and_needed(
+    entry: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert entry["why"].endswith(".")
+    assert entry["source"]
+    shared = [one.noun for one in read_names().types if one.service != entry["service"]]
+    both = [one for one in read_names().types if one.service == entry["service"] and one.noun in shared]
+    found = {one.name: resolve_name(plain_name(one.noun)) for one in both}
+    assert any(name == led for name, led in found.items())
+    without = replace(read_names(), alone=read_names().alone - {entry["service"]})
+    monkeypatch.setattr(names, "read_names", lambda: without)
+    assert any(resolve_name.__wrapped__(plain_name(one.noun)) != found[one.name] for one in both)

@@ -31,6 +31,7 @@ TABLES = {
     "data",
     "facet",
     "no_facet",
+    "global",
 }
 CACHED = [
     overrides.iam_prefixes,
@@ -42,6 +43,7 @@ CACHED = [
     overrides.data_types,
     overrides.facets_by_type,
     overrides.left_out_facets,
+    overrides.global_types,
 ]
 
 
@@ -56,7 +58,7 @@ def service_of(table: str, entry: dict[str, Any]) -> str:
             for service in MODELS.service_names
             if any(entry["noun"] in operation for operation in MODELS.load(service).operations)
         )
-    places = {"data": "types", "no_facet": "operations", "parent": "type", "facet": "type"}
+    places = {"data": "types", "no_facet": "operations", "parent": "type", "facet": "type", "global": "types"}
     found = entry[places.get(table, "operation")]
     stated: str = found[0] if isinstance(found, list) else found
     return stated.split(":", maxsplit=1)[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from stocktake.collect.paths import first_at
+from stocktake.collect.paths import first_at, without_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,4 +35,9 @@ def made_arn(
     names = _PLACE.findall(template.text)
     if any(not isinstance(values.get(name), (str, int)) or values[name] == "" for name in names):
         return None
-    return _PLACE.sub(lambda found: str(values[found[1]]), template.text)
+    made, done = "", 0
+    for place in _PLACE.finditer(template.text):
+        made += template.text[done : place.start()]
+        kind = made.rsplit(":", 1)[-1].rstrip("/")
+        made, done = made + str(without_kind(values[place[1]], kind)), place.end()
+    return made + template.text[done:]

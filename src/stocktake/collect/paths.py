@@ -39,6 +39,14 @@ def first_at(sources: tuple[object, ...], path: Path) -> Any:  # noqa: ANN401 - 
     return None
 
 
+def without_kind(value: Any, kind: object) -> Any:  # noqa: ANN401 - any JSON
+    """Return an id without the kind of resource before it, where what it is put into says the kind already.
+
+    Route 53 answers `/hostedzone/Z1`, and asks for the kind `hostedzone` and the id `Z1`.
+    """
+    return value.removeprefix(f"/{kind}/") if isinstance(value, str) and isinstance(kind, str) and kind else value
+
+
 def set_at(params: dict[str, Any], dotted: str, value: object) -> None:
     """Set a request member; a dotted one leads into structures: `SchemaId.SchemaArn`."""
     *outer, last = dotted.split(".")

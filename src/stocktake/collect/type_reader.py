@@ -13,7 +13,7 @@ from stocktake.collect.binding import Binder
 from stocktake.collect.facets import FacetReader
 from stocktake.collect.listings import iter_concurrently, iter_listings
 from stocktake.collect.parents import GAPS
-from stocktake.collect.paths import first_at, read_tags, value_at, values_at, wrapped
+from stocktake.collect.paths import first_at, read_tags, value_at, values_at, without_kind, wrapped
 from stocktake.collect.service_client import CallPurpose
 from stocktake.core.errors import DataError, GoneError, ScopeError
 
@@ -341,6 +341,8 @@ class TypeReader:
         if document is not None and None in values.values():
             resource = self.resource(document)
             values = {member: first_at((item, resource), path) for member, path in plan.bindings.items()}
+        for kind in plan.arguments.values():  # the kind of resource is said beside its id
+            values = {name: without_kind(value, kind) for name, value in values.items()}
         if plan.binds_arn:
             values[plan.binds_arn] = self.arn(item, document, listing)
         return self._binder.params(plan, values, listing)

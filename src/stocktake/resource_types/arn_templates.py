@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from stocktake.resource_types.members import IDENTIFIER_SUFFIXES, STRING, Names, noun_forms, plain
+from stocktake.resource_types.members import (
+    IDENTIFIER_SUFFIXES,
+    STRING,
+    Names,
+    leading_words,
+    noun_forms,
+    plain,
+)
 from stocktake.resource_types.shapes import is_structure
 from stocktake.resource_types.spec import ArnTemplate
 
@@ -40,7 +47,7 @@ def fill_template(
             inherited[name] = listed
             continue
         if path is None and at == len(names) - 1 and len(keys) == 1:
-            path = keys[0]
+            path = _called_after_its_beginning(model, name, noun, shapes, keys[0]) or keys[0]
         if path is None or path in bindings.values():
             return None
         bindings[name] = path
@@ -65,6 +72,18 @@ def _member(model: ServiceModel, name: str, noun: str, shapes: tuple[str, str]) 
         if found is not None:
             return (found,)
     return None
+
+
+def _called_after_its_beginning(
+    model: ServiceModel, name: str, noun: str, shapes: tuple[str, str], key: Path
+) -> Path | None:
+    """Return the member that a placeholder means where the key is of another kind: `KeyName` of a `KeyPair`."""
+    ending = next((one for one in IDENTIFIER_SUFFIXES if plain(name) == plain(noun) + one), None)
+    if ending is None or plain(key[-1] if key else "").endswith(ending):
+        return None
+    wanted = [f"{form}{ending}" for form in leading_words(noun)]
+    found = (Names(model, shape).find(wanted, STRING) for shape in shapes if is_structure(model, shape))
+    return next(((member,) for member in found if member is not None), None)
 
 
 def _same(key: str, placeholder: str) -> bool:

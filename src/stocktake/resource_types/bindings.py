@@ -125,6 +125,11 @@ def bind(model: ServiceModel, parameter: str, shape: str, noun: str, item_shape:
     exact = _same_ending(names, parameter, noun)
     if exact is not None:
         return (exact,), "identifier of the noun"
+    if plain(parameter) in IDENTIFIER_SUFFIXES:
+        # An `Id` is another one's `WindowId` rather than its name.
+        ending = names.find([f"{form}{parameter}" for form in noun_forms(noun)], STRING)
+        if ending is not None:
+            return (ending,), "identifier of the noun"
     same_shape = [name for name in names.all(STRING) if names.shape(name) == shape]
     if len(same_shape) == 1 and not is_generic_shape(shape):
         return (same_shape[0],), "same shape"

@@ -15,7 +15,7 @@ from stocktake.resource_types.life_cycle import derive_life_cycle
 from stocktake.resource_types.list_calls import derive_list_call, is_pageable, list_candidates, listing_shapes
 from stocktake.resource_types.members import plain
 from stocktake.resource_types.nouns import Vocabulary
-from stocktake.resource_types.overrides import data_types
+from stocktake.resource_types.overrides import data_types, global_types
 from stocktake.resource_types.parents import Resolved, find_parent
 from stocktake.resource_types.schema import field_name, structure_fields
 from stocktake.resource_types.shapes import is_structure
@@ -95,15 +95,20 @@ class _Service:
         return next((derived for one in candidates if (derived := self._derive(one)) is not None), None)
 
     def _derive(self, candidate: ListCandidate) -> Resolved | None:
-        parent, depth, reason = None, 0, candidate.reason
+        parent, depth, reason, is_global = None, 0, candidate.reason, False
         if candidate.inputs.open:
             found = find_parent(self._model, candidate, self._resolved.values(), self._facts)
             if found is None:
                 return None
             parent, above, rule = found
             depth, reason = above.depth + 1, f"{reason}; {rule}"
+            is_global = above.type.scope == "global"
         known = self._facts.nouns.get(plain(candidate.noun), NounFacts())
-        return _from_candidate(self._model, candidate, parent, known, (self._vocabulary, reason, depth))
+        derived = _from_candidate(self._model, candidate, parent, known, (self._vocabulary, reason, depth))
+        if derived is None or not is_global:
+            return derived
+        # Listed under what every region answers the same, so the same itself.
+        return replace(derived, type=replace(derived.type, scope="global"))
 
 
 def _direct(candidates: list[ListCandidate]) -> list[ListCandidate]:
@@ -172,7 +177,7 @@ def _from_candidate(
             "tier": tier_reason,
         },
         tier=tier,
-        scope="global" if model.is_global else "regional",
+        scope="global" if model.is_global or f"{model.name}:{noun}".lower() in global_types() else "regional",
         cloudformation=known.cloudformation,
     )
     return Resolved(candidate, derived, shape, listing, depth)

@@ -102,6 +102,7 @@ def _names_text(
             "model_version": models.version,
             "digests": digests,
             "prefixes": _prefixes(spaces, stated["service"]),
+            "alone": [entry["service"] for entry in stated["alone"]],
             "aliases": _cloudformation_names(types)
             | {plain_name(name): entry["type"] for entry in stated["alias"] for name in entry["names"]},
             "types": [

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 IDENTIFIER_SUFFIXES = ("id", "identifier", "name", "arn", "key", "url", "alias")
 """What an identifier's name ends in; also the order in which one stands for another."""
 
+_NAMING = ("name", "id", "identifier")
+
 GENERIC_PARAMETERS = frozenset(
     {"name", "id", "arn", "identifier", "key", "url", "alias"}
     | {f"resource{suffix}" for suffix in ("", "arn", "id", "identifier", "name", "arns", "ids")}
@@ -48,7 +50,7 @@ class Names:
     def match(self, stem: str, noun: str) -> str | None:
         """Return the time member whose name is a stem, alone or after the noun or a part of it."""
         times = [name for name, member in self._members.items() if type_of(self.model, member["shape"]) in TIMESTAMP]
-        forms = "|".join(plain(form) for form in (*noun_forms(noun), *_leading_words(noun)))
+        forms = "|".join(plain(form) for form in (*noun_forms(noun), *leading_words(noun)))
         for pattern in (stem, f"({forms}){stem}"):
             found = next((name for name in times if re.fullmatch(pattern, plain(name))), None)
             if found is not None:
@@ -93,8 +95,9 @@ def find_path(model: ServiceModel, shape: str, noun: str, find: Callable[[Names,
 def arn_member(names: Names, noun: str) -> str | None:
     """Return the member that holds the resource's own ARN."""
     forms = [f"{form}Arn" for form in noun_forms(noun)]
-    # What is called resource may be another one: what a rule applies to (X-Ray).
-    return names.find((forms[0], "Arn", f"{noun}sArn", *forms[1:], "ResourceArn"), STRING)
+    # What is called resource may be another one: what a rule applies to (X-Ray), what a resource policy is for (Logs).
+    last = () if plain(noun).startswith("resource") and plain(noun) != "resource" else ("ResourceArn",)
+    return names.find((forms[0], "Arn", f"{noun}sArn", *forms[1:], *last), STRING)
 
 
 def name_member(names: Names, noun: str) -> str | None:
@@ -146,6 +149,8 @@ def _holders(model: ServiceModel, shape: str, noun: str) -> Iterator[tuple[Path,
 
 def _identifiers(noun: str, suffixes: tuple[str, ...]) -> list[str]:
     own, *shorter = [[f"{form}{suffix}" for suffix in suffixes] for form in noun_forms(noun)]
+    if plain(noun).endswith(_NAMING):
+        own.insert(0, noun)  # it is called after its name (`DomainName`); an id beside that may be missing
     return [*own, *suffixes, *(name for names in shorter for name in names), noun]
 
 
@@ -154,7 +159,7 @@ def _state_names(noun: str) -> list[str]:
     return [*own, "Status", "State", *(name for names in shorter for name in names), "LifecycleState"]
 
 
-def _leading_words(noun: str) -> tuple[str, ...]:
+def leading_words(noun: str) -> tuple[str, ...]:
     """Return the noun without its last words: `TrainingJob` gives `Training` (as in `TrainingEndTime`)."""
     words = words_of(noun)
     return tuple("".join(words[:at]) for at in range(len(words) - 1, 0, -1))

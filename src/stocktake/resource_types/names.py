@@ -7,8 +7,6 @@ from functools import cache
 from stocktake.resource_types.generated import read_names
 
 _PREFIX = "aws"
-_BARE_SERVICE = "ec2"
-"""The service whose nouns are used without its name (`aws_vpc`): it came first."""
 
 
 def plain_name(name: str) -> str:
@@ -19,13 +17,18 @@ def plain_name(name: str) -> str:
 _PUNCTUATION = str.maketrans("", "", "_-:. ")
 
 
+def stands_alone(service: str) -> bool:
+    """Return whether a service's nouns are used without its name: `vpc`, `subnet`, `image`."""
+    return service in read_names().alone
+
+
 @cache
 def resolve_name(name: str) -> str:
     """Return the one name of a type that is called differently; the name itself where nothing is known of it.
 
     Case and punctuation never matter. In this order: the name as it is; CloudFormation's (`AWS::EC2::EIP`) or a stated
-    alias (`aws_ami`); the service by another of its names (`aws_sfn_state_machine`); the noun alone, where it is EC2's
-    (`aws_vpc`) or only one service has it.
+    alias (`aws_ami`); the service by another of its names (`aws_sfn_state_machine`); the noun alone, where its
+    service's nouns are used so (`aws_vpc`) or only one service has it.
     """
     wanted = plain_name(name)
     own = _own_names()
@@ -57,5 +60,5 @@ def _by_service(rest: str) -> str | None:
 
 def _by_noun(rest: str) -> str | None:
     found = [one for one in read_names().types if plain_name(one.noun) == rest]
-    bare = [one for one in found if one.service == _BARE_SERVICE]
+    bare = [one for one in found if stands_alone(one.service)]
     return (bare or found)[0].name if bare or len(found) == 1 else None

@@ -247,7 +247,8 @@ class ScopeRun:
             # Not allowed or not there: the service's own calls tell the same, only slower.
             self._no_bulk_tags = True
             return {}
-        self._bulk_knows_type = self._bulk_knows_type or bool(told)
+        # Of what every region lists, it names only what belongs to the region asked: nothing follows from its silence.
+        self._bulk_knows_type = self._bulk_knows_type or (bool(told) and self.reader.type.scope == "regional")
         if self._bulk_knows_type:
             # It names what was ever tagged. What it does not name has no tags, unless it is too new to be known there.
             asked = set(arns)

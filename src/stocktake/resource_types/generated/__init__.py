@@ -46,6 +46,8 @@ class Names:
     """What a service is also called, without punctuation and case -> services, most likely first."""
     aliases: dict[str, str]
     """Other names of types, without punctuation and case -> name."""
+    alone: frozenset[str] = frozenset()
+    """Services whose nouns are used without their names: `vpc`."""
 
 
 @cache
@@ -57,6 +59,7 @@ def read_names() -> Names:
         digests=data["digests"],
         types=tuple(TypeName(*row) for row in data["types"]),
         prefixes={prefix: tuple(services) for prefix, services in data["prefixes"].items()},
+        alone=frozenset(data["alone"]),
         aliases=data["aliases"],
     )
 

@@ -50,6 +50,12 @@ def data_types() -> frozenset[str]:
     return frozenset(name.lower() for entry in stated().get("data", ()) for name in entry["types"])
 
 
+@cache
+def global_types() -> frozenset[str]:
+    """Return `service:noun`, in lower case, of what every region answers the same though the service has regions."""
+    return frozenset(name.lower() for entry in stated().get("global", ()) for name in entry["types"])
+
+
 def stated_loops(service: str, operation: str) -> tuple[str, ...]:
     """Return members of a list operation that must be given every value, though they are optional."""
     return members_of("loop").get(f"{service}:{operation}", ())

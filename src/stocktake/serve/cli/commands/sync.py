@@ -149,7 +149,11 @@ def report_document(report: SyncReport) -> dict[str, object]:
         "status": report.status,
         "calls": report.calls,
         "seconds": round(report.seconds, 3),
-        "scopes": [dataclasses.asdict(scope) | {"drift": sorted(scope.drift)} for scope in report.scopes],
+        "scopes": [
+            dataclasses.asdict(scope)
+            | {"drift": sorted(scope.drift), "unknown_facets": sorted(scope.unknown_facets)}
+            for scope in report.scopes
+        ],
     }
 
 
@@ -214,5 +218,7 @@ def _oddities(scope: Coverage) -> Iterator[str]:
     if scope.drift:
         shown = ", ".join(sorted(scope.drift)[:5]) + (", …" if len(scope.drift) > 5 else "")
         yield f"{name}: {count(len(scope.drift), 'field')} unknown to the model, kept in _unknown: {shown}"
+    if scope.unknown_facets:
+        yield f"{name}: not read of all, last known values stay: {', '.join(sorted(scope.unknown_facets))}"
     if scope.aside:
         yield f"{name}: {count(scope.aside, 'value')} kept aside: stocktake query 'FROM aside'"
