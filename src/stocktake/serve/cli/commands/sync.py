@@ -150,8 +150,7 @@ def report_document(report: SyncReport) -> dict[str, object]:
         "calls": report.calls,
         "seconds": round(report.seconds, 3),
         "scopes": [
-            dataclasses.asdict(scope)
-            | {"drift": sorted(scope.drift), "unknown_facets": sorted(scope.unknown_facets)}
+            dataclasses.asdict(scope) | {"drift": sorted(scope.drift), "unknown_facets": sorted(scope.unknown_facets)}
             for scope in report.scopes
         ],
     }
