@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 
 from small_types import thing_type
+from stocktake.resource_types.spec import ResourceType
 from stocktake.store.catalog import Catalog
 from stocktake.store.change_log import update_changes
 from stocktake.store.ledger import Coverage, Ledger
@@ -45,27 +47,38 @@ def thing(name: str, **fields: Any) -> dict[str, Any]:
 
 
 def sweep(
-    catalog: Catalog, at: datetime, things: list[dict[str, Any]], *, listed: list[str] | None = None, cut: str = ""
+    catalog: Catalog,
+    at: datetime,
+    things: list[dict[str, Any]],
+    *,
+    listed: list[str] | None = None,
+    complete: bool = True,
+    cut: str = "",
+    of: ResourceType = THING,
+    columns: Mapping[str, pa.DataType] | None = None,
 ) -> None:
-    """Do what a sweep does; `cut` ends it as a crash does: before the ledger's word on the scope, or after."""
+    """Do what a sweep does; `cut` ends it as a crash does: before the ledger's word on the scope, or after.
+
+    `columns`: those of the batch that differ from the usual.
+    """
     ledger = Ledger(catalog, at)
-    versions = ScopeVersions(catalog, THING, ACCOUNT, REGION, ledger.sweep_id)
+    versions = ScopeVersions(catalog, of, ACCOUNT, REGION, ledger.sweep_id)
     ids = [arn(name) for name in listed] if listed is not None else [row["_id"] for row in things]
     versions.saw(ids, [None] * len(ids))
-    applied = versions.apply(
-        pa.Table.from_pylist([row | {"_hash": ledger.sweep_id} for row in things], schema=pa.schema(COLUMNS)),
-        ledger.moment(at),
-    )
-    deleted = versions.close_unseen(ledger.moment(at))
+    rows = [row | {"_hash": ledger.sweep_id} for row in things]
+    fresh = pa.Table.from_pylist(rows, schema=pa.schema(COLUMNS | dict(columns or {})))
+    applied = versions.apply(fresh, ledger.moment(at))
+    deleted = versions.close_unseen(ledger.moment(at)) if complete else 0
     versions.close()
     if cut == "scope":
         return
-    coverage = Coverage(ACCOUNT, REGION, THING.name, at, new=applied.new, changed=applied.changed, deleted=deleted)
+    coverage = Coverage(ACCOUNT, REGION, of.name, at, new=applied.new, changed=applied.changed, deleted=deleted)
+    coverage.status = "complete" if complete else "partial"
     ledger.write_coverage(coverage)
     if cut == "sweep":
         return
     update_changes(catalog)
-    ledger.finish("complete", 1, at)
+    ledger.finish("complete" if complete else "gaps", 1, at)
 
 
 def day(number: int) -> datetime:

@@ -111,3 +111,21 @@ def test_prune_needs_something_to_do(own_run: Any) -> None:
     assert own_run("prune").exit_code == 2
     assert "type_not_held" in own_run("prune", "--keep", "1d", "--type", "aws_iam_role").output
     assert "bad_moment" in own_run("prune", "--keep", "soon").output
+
+
+def test_schema_tells_how_often_fields_are_filled(run: Any) -> None:
+    rows = [json.loads(line) for line in run("schema", "aws_sagemaker_trainingjob", "--filled").stdout.splitlines()]
+    by_path = {row["path"]: row for row in rows}
+    assert by_path["resource_config.instance_type"] == {
+        "path": "resource_config.instance_type",
+        "filled": 3,
+        "percent": 100.0,
+        "sql_type": "VARCHAR",
+    }
+    assert by_path["environment"]["percent"] == 66.7
+
+
+def test_schema_tells_what_came_when(run: Any) -> None:
+    [row] = json.loads(run("schema", "aws_sagemaker_trainingjob", "--since", "7d", "-o", "json").stdout)
+    assert (row["change"], row["is_certain"]) == ("first", True)
+    assert run("schema", "aws_iam_role", "--since", "7d").exit_code == 2

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from stocktake.store.catalog import run
 from stocktake.store.edits import diff_fields
-from stocktake.store.type_tables import held_types, history_name, quote
+from stocktake.store.evolution import judge_moves
+from stocktake.store.type_tables import held_types, history_name, make_views, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -87,6 +88,9 @@ def _write_type(connection: duckdb.DuckDBPyConnection, name: str, known: int) ->
     history = quote(history_name(name))
     run(connection, f"CREATE OR REPLACE TEMP TABLE changed_pairs AS {_pairs_sql(history)}", {"known": known})
     run(connection, f"INSERT INTO change_log {_SCOPES_SQL} {_whole_sql()}", {"known": known, "type": name})
+    if judge_moves(connection, name, history, "changed_pairs"):
+        [(provider,)] = run(connection, "SELECT provider FROM resource_types WHERE type = ?", [name])
+        make_views(connection, name, provider)
     columns = [str(column) for column, *_ in _describe(connection, history)]
     compared = [column for column in columns if not column.startswith("_")] + [_UNKNOWN]
     for edits in _edits(connection, history, compared):

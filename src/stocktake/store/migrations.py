@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stocktake.store.lease_tables import LEASE_TABLES
 from stocktake.store.resource_tables import RESOURCE_TABLES
+from stocktake.store.schema_tables import SCHEMA_TABLES
 from stocktake.store.strategy_columns import STRATEGY_COLUMNS
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -114,6 +115,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     RESOURCE_TABLES,
     LEASE_TABLES,
     STRATEGY_COLUMNS,
+    SCHEMA_TABLES,
 )
 
 FORMAT_VERSION = len(MIGRATIONS)

@@ -8,10 +8,10 @@ import orjson
 
 from stocktake.resource_types.spec import Kind, page_type, sql_type
 from stocktake.store.catalog import run
+from stocktake.store.evolution import Step, moved_columns, plan_steps, write_steps
 from stocktake.store.facet_columns import UNKNOWN, facet_columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
 
     import duckdb
@@ -49,9 +49,9 @@ def history_name(type_name: str) -> str:
 
 
 def ensure_tables(catalog: Catalog, resource_type: ResourceType, now: datetime) -> None:
-    """Make the type's table and views, or widen them by the fields that the model has gained.
+    """Make the type's table and views, or have them follow the model (see `evolution`).
 
-    A field that the model dropped keeps its column. Each widening is its own transaction and checkpoint.
+    Each change of the table is its own transaction and checkpoint.
     """
     name = resource_type.name
     held = _held_columns(catalog.connection, history_name(name))
@@ -64,26 +64,29 @@ def ensure_tables(catalog: Catalog, resource_type: ResourceType, now: datetime) 
             ]
             ddl = ", ".join(f"{quote(column)} {kind}" for column, kind in columns)
             run(connection, f"CREATE TABLE {quote(history_name(name))} ({ddl})")
-            _make_views(connection, resource_type, [f.name for f in resource_type.fields])
+            make_views(connection, name, resource_type.provider)
+            write_steps(connection, name, resource_type.model_version, now, [Step("first", "", None)])
             _remember(connection, resource_type, now)
         return
     [row] = run(catalog.connection, "SELECT schema_json FROM resource_types WHERE type = ?", [name])
     if row[0] == _schema_json(resource_type):
         return
-    known = _read_schema(row[0])
-    names = {column for column, _ in held}
-    added: list[tuple[tuple[str, ...], str]] = [
-        ((column,), kind) for column, kind in facet_columns_of(resource_type) if column not in names
-    ]
-    added += _missing(resource_type.fields, known, ())
-    for path, kind in added:
+    table = quote(history_name(name))
+    steps = plan_steps(
+        catalog.connection, table, held, resource_type.fields, (_read_schema(row[0]), _flat(resource_type.fields))
+    )
+    own = (
+        f"ALTER TABLE {table} ADD COLUMN {quote(column)} {kind}"
+        for column, kind in facet_columns_of(resource_type)
+        if column not in held
+    )
+    for statement in (*own, *(one for step in steps for one in step.statements)):
         with catalog.transaction() as connection:
-            dotted = ".".join(quote(step) for step in path)
-            run(connection, f"ALTER TABLE {quote(history_name(name))} ADD COLUMN {dotted} {kind}")
+            run(connection, statement)
         catalog.checkpoint()
     with catalog.transaction() as connection:
-        present = [c for c, _ in _held_columns(connection, history_name(name)) if not c.startswith("_")]
-        _make_views(connection, resource_type, sorted(present))
+        write_steps(connection, name, resource_type.model_version, now, steps)
+        make_views(connection, name, resource_type.provider)
         run(connection, "DELETE FROM resource_types WHERE type = ?", [name])
         _remember(connection, resource_type, now)
 
@@ -113,19 +116,22 @@ def type_of(fields: tuple[Field, ...], path: Path) -> ValueType | None:
     return found.type if found else None
 
 
-def _held_columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[tuple[str, str]]:
+def _held_columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
     rows = run(
         connection,
         "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = 'main' AND table_name = ?",
         [table],
     )
-    return [(str(name), str(kind)) for name, kind in rows]
+    return {str(name): str(kind) for name, kind in rows}
 
 
-def _make_views(connection: duckdb.DuckDBPyConnection, resource_type: ResourceType, columns: list[str]) -> None:
-    name = resource_type.name
-    own = (*VIEW_COLUMNS, UNKNOWN) if resource_type.facets else VIEW_COLUMNS
-    shown = ", ".join(quote(column) for column in [*columns, *own])
+def make_views(connection: duckdb.DuckDBPyConnection, name: str, provider: str) -> None:
+    """Make what a type's history is read through: now, as of any time, and under the provider's schema."""
+    held = _held_columns(connection, history_name(name))
+    moved = moved_columns(connection, name)
+    fields = sorted(column for column in held if not column.startswith("_"))
+    columns = [*fields, *(column for column in (*VIEW_COLUMNS, UNKNOWN) if column in held)]
+    shown = ", ".join(f"{moved[one]} AS {quote(one)}" if one in moved else quote(one) for one in columns)
     history = quote(history_name(name))
     select = f"SELECT {shown} FROM {history}"
     run(connection, f"CREATE OR REPLACE VIEW {quote(name)} AS {select} WHERE _to IS NULL")
@@ -134,11 +140,11 @@ def _make_views(connection: duckdb.DuckDBPyConnection, resource_type: ResourceTy
         f"CREATE OR REPLACE MACRO {quote(name + '_as_of')}(moment) AS TABLE {select}"
         " WHERE _from <= CAST(moment AS TIMESTAMP) AND (_to IS NULL OR _to > CAST(moment AS TIMESTAMP))",
     )
-    run(connection, f"CREATE SCHEMA IF NOT EXISTS {quote(resource_type.provider)}")
-    short = name.removeprefix(f"{resource_type.provider}_")
+    run(connection, f"CREATE SCHEMA IF NOT EXISTS {quote(provider)}")
+    short = name.removeprefix(f"{provider}_")
     run(
         connection,
-        f"CREATE OR REPLACE VIEW {quote(resource_type.provider)}.{quote(short)} AS SELECT * FROM main.{quote(name)}",
+        f"CREATE OR REPLACE VIEW {quote(provider)}.{quote(short)} AS SELECT * FROM main.{quote(name)}",
     )
 
 
@@ -184,22 +190,6 @@ def _innermost(value: ValueType) -> ValueType:
 def _read_schema(text: str) -> dict[str, object]:
     schema = orjson.loads(text)
     return schema if isinstance(schema, dict) else {}
-
-
-def _missing(
-    fields: tuple[Field, ...], known: dict[str, object], path: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield the fields that the held schema lacks, each with its path as ALTER TABLE wants it, and its SQL type."""
-    for f in fields:
-        here = (*path, f.name)
-        held = known.get(f.name)
-        if held is None:
-            yield here, sql_type(f.type)
-        elif isinstance(held, list) and isinstance(held[1], dict):
-            below, value = here, f.type
-            while value.kind is Kind.LIST and value.element is not None:
-                below, value = (*below, "element"), value.element
-            yield from _missing(value.fields, held[1], below)
 
 
 def held_types(catalog: Catalog) -> tuple[str, ...]:
