@@ -85,7 +85,7 @@ def sweep(catalog: Catalog, account: str, things: Estate, at: datetime, status: 
 
 
 def rows(catalog: Catalog) -> list[tuple[Any, ...]]:
-    return run(catalog.connection, "SELECT * FROM resources ORDER BY type, account_id, id")
+    return run(catalog.connection, "SELECT * FROM resources ORDER BY type, account_id, key")
 
 
 def texts(catalog: Catalog) -> dict[str, str]:
@@ -113,7 +113,6 @@ def test_one_row_for_each_resource(catalog: Catalog) -> None:
         "test",
         here,
         REGION,
-        thing_id(here, "a"),
         "a",
         {"aws:cloudformation:stack-name": "x:y", "team": "ads"},
         "Running",
@@ -123,7 +122,7 @@ def test_one_row_for_each_resource(catalog: Catalog) -> None:
         naive,
         False,
     )
-    assert (other[8], other[9]) == ({}, "Done")
+    assert (other[7], other[8]) == ({}, "Done")
     assert texts(catalog)[one[0]] == "thing/a\nmy thing\nx:y\nads"
 
 
@@ -133,7 +132,7 @@ def test_a_sweep_without_change_writes_no_row(catalog: Catalog) -> None:
     sweep(catalog, ACCOUNTS[0], {"a": {}}, T0 + timedelta(days=1))
     assert refresh_resources(catalog) == 0
     [row] = rows(catalog)
-    assert row[11:15] == (*[T0.replace(tzinfo=None)], *[(T0 + timedelta(days=1)).replace(tzinfo=None)], row[13], False)
+    assert row[10:14] == (T0.replace(tzinfo=None), (T0 + timedelta(days=1)).replace(tzinfo=None), row[12], False)
 
 
 def test_a_gap_keeps_rows_and_says_that_they_are_stale(catalog: Catalog) -> None:
@@ -142,7 +141,7 @@ def test_a_gap_keeps_rows_and_says_that_they_are_stale(catalog: Catalog) -> None
     sweep(catalog, ACCOUNTS[0], {}, T0 + timedelta(days=1), "denied")
     refresh_resources(catalog)
     [row] = rows(catalog)
-    assert (row[12], row[14]) == (T0.replace(tzinfo=None), True)
+    assert (row[11], row[13]) == (T0.replace(tzinfo=None), True)
 
 
 def test_a_sweep_that_was_cut_short_is_made_up_for(catalog: Catalog) -> None:
@@ -154,7 +153,7 @@ def test_a_sweep_that_was_cut_short_is_made_up_for(catalog: Catalog) -> None:
     versions.close()
     sweep(catalog, ACCOUNTS[0], {"a": {}}, T0 + timedelta(hours=2))
     refresh_resources(catalog)
-    assert [row[7] for row in rows(catalog)] == ["a", "b"]
+    assert [row[6] for row in rows(catalog)] == ["a", "b"]
 
 
 def test_readers_may_have_one_type_before_the_sweep_ends(catalog: Catalog) -> None:
@@ -164,7 +163,7 @@ def test_readers_may_have_one_type_before_the_sweep_ends(catalog: Catalog) -> No
     assert not is_complete(catalog.connection)
     assert refresh_resources(catalog) == 1
     assert is_complete(catalog.connection)
-    assert [row[7] for row in rows(catalog)] == ["a"]
+    assert [row[6] for row in rows(catalog)] == ["a"]
 
 
 def test_rows_of_other_rules_are_made_anew(catalog: Catalog) -> None:
@@ -225,7 +224,7 @@ def test_step_by_step_comes_to_the_same_as_anew(
             if refreshed or number == len(sweeps) - 1:
                 refresh_resources(catalog)
         step_by_step = rows(catalog)
-        assert [(row[0], *row[9:12], row[13]) for row in step_by_step] == expected(catalog)
+        assert [(row[0], *row[8:11], row[12]) for row in step_by_step] == expected(catalog)
         run(catalog.connection, "DELETE FROM catalog_meta WHERE key = 'resources_rules'")
         refresh_resources(catalog)
         assert rows(catalog) == step_by_step

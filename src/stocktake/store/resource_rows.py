@@ -146,7 +146,8 @@ def text_expression(held: HeldType, row: str, apart: Collection[str] = ()) -> st
     `apart` are the keys of tags whose values are looked for elsewhere. Not in it: type, account, region and state,
     which have columns of their own.
     """
-    own_part = f"regexp_replace({row}._id, '^arn:[^:]*:[^:]*:[^:]*:[^:]*:', '')"
+    # What stands before it (partition, type, account, region) is the same for all of a scope.
+    own_part = f"regexp_replace({row}._id, '^(arn:[^:]*:[^:]*|{held.name}):[^:]*:[^:]*:', '')"
     name = name_expression(held, row)
     parts = [own_part, f"CASE WHEN NOT ends_with({row}._id, {name}) THEN {name} END"]
     for field, entry in held.schema.items():

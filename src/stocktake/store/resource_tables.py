@@ -43,11 +43,9 @@ RESOURCE_TABLES: tuple[str, ...] = (
     """,
     """
     CREATE VIEW resources AS
-    SELECT CASE WHEN starts_with(i.id, 'arn:') THEN i.id
-            ELSE concat_ws('/', s.type, s.account_id, s.region, i.id) END AS key,
-        s.type, s.provider, s.service, s.account_id, s.region, i.id, i.name, tags_map(i.tags) AS tags, i.state,
-        i.created_at, i.first_seen_at, greatest(s.complete_at, i.changed_at) AS last_seen_at, i.changed_at,
-        coalesce(s.stale, true) AS stale
+    SELECT i.id AS key, s.type, s.provider, s.service, s.account_id, s.region, i.name,
+        tags_map(i.tags) AS tags, i.state, i.created_at, i.first_seen_at,
+        greatest(s.complete_at, i.changed_at) AS last_seen_at, i.changed_at, coalesce(s.stale, true) AS stale
     FROM resource_index AS i JOIN resource_scopes AS s USING (scope)
     """,
 )

@@ -98,8 +98,6 @@ class Compiler:
     def _common(self, term: Term, meaning: Meaning, source: Source) -> Sql:
         if meaning.common == "tags":
             return self._tags(term, source)
-        if meaning.common == "key":
-            return self._key(term, source)
         if meaning.level == "type":
             return self._of_type(term, meaning.common, source)
         if meaning.level == "scope":
@@ -124,18 +122,6 @@ class Compiler:
 
     def _list(self, values: list[str]) -> str:
         return ", ".join(self._parameters.add(value) for value in values)
-
-    def _key(self, term: Term, source: Source) -> Sql:
-        """Test what identifies a resource: its ARN, or `type/account_id/region/id`."""
-        tested = self._tested(term, "STRING", source.column("id"))
-        literal = term.test.literal if isinstance(term.test, Matches) else None
-        parts = (literal or "").split("/", 3)
-        if len(parts) < 4 or literal is None or literal.startswith("arn:"):
-            return tested
-        add = self._parameters.add
-        type_name, account, region, own = (f"lower({add(part)})" for part in parts)
-        there = f"lower(type) = {type_name} AND lower(account_id) = {account} AND lower(region) = {region}"
-        return any_of([tested, f"(lower({source.column('id')}) = {own} AND {source.scope_condition(there)})"])
 
     def _tags(self, term: Term, source: Source) -> Sql:
         """Test whole tags: `tags:"team:vision"`; a text without a colon is the key of a tag."""
@@ -223,7 +209,7 @@ class Compiler:
         """Look for what has a colon in it also in whole ARNs and whole tags."""
         if not any(isinstance(part, str) and ":" in part for part in test.parts):
             return []
-        found = [self._contains(source.column("id"), test)]
+        found = [self._contains(source.column("key"), test)]
         is_arn = isinstance(test.parts[0], str) and test.parts[0].lower().startswith("arn:")
         if not is_arn and not (isinstance(source, TypeSource) and not source.has_tags):
             found.append(self._any_tag(source.column("tags"), lambda tag: self._contains(tag, test)))
@@ -264,7 +250,8 @@ def word_pattern(parts: tuple[str | Wild, ...]) -> str:
 
 
 def _escape(text: str) -> str:
-    return "".join(char if char.isalnum() or ord(char) > 127 else f"\\x{{{ord(char):x}}}" for char in text)
+    """Return a text for a regular expression, in a form that the database's and Python's agree on."""
+    return "".join(char if char.isalnum() or ord(char) > 127 else f"\\x{ord(char):02x}" for char in text)
 
 
 def contains(text: str, test: Matches) -> bool:
@@ -309,22 +296,18 @@ def is_whole_key(key: str) -> bool:
 
 
 def all_of(parts: Iterable[Sql]) -> Sql:
-    """Return what holds where all hold."""
-    texts = []
-    for part in parts:
-        if part is False:
-            return False
-        if isinstance(part, str):
-            texts.append(part)
+    """Return what holds where all hold. Every part is looked at, so that what is wrong with it is known."""
+    known = list(parts)
+    if any(part is False for part in known):
+        return False
+    texts = [part for part in known if isinstance(part, str)]
     return f"({' AND '.join(texts)})" if texts else True
 
 
 def any_of(parts: Iterable[Sql]) -> Sql:
-    """Return what holds where any holds."""
-    texts = []
-    for part in parts:
-        if part is True:
-            return True
-        if isinstance(part, str):
-            texts.append(part)
+    """Return what holds where any holds; every part is looked at."""
+    known = list(parts)
+    if any(part is True for part in known):
+        return True
+    texts = [part for part in known if isinstance(part, str)]
     return f"({' OR '.join(texts)})" if texts else False

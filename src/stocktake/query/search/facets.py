@@ -126,7 +126,7 @@ class Facet:
         common = self.meaning.common
         if not common:
             return None
-        value = source.column("id" if common == "key" else common)
+        value = source.column(common)
         return f"CAST(CAST({value} AS DATE) AS VARCHAR)" if self.meaning.kind == "TIMESTAMP" else value
 
     def _tag(self, source: Source, knowledge: Knowledge, parameters: Parameters) -> str | None:

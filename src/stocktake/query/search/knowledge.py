@@ -38,7 +38,7 @@ class KnownType:
     @property
     def held(self) -> HeldType:
         """Return the type with its schema."""
-        return HeldType(self.name, self.provider, self.service, self.name_column, _schema(self.schema_json))
+        return HeldType(self.name, self.provider, self.service, self.name_column, read_schema(self.schema_json))
 
     @property
     def forms(self) -> tuple[str, ...]:
@@ -90,7 +90,8 @@ class Knowledge:
 
 
 @lru_cache(maxsize=4_096)
-def _schema(text: str) -> Schema:
+def read_schema(text: str) -> Schema:
+    """Return a type's schema; what was read is remembered, and not to be changed."""
     schema: Schema = orjson.loads(text)
     return schema
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 # Name -> page type of its values; and where the value belongs: to the row, to its scope, or to its type.
 _ROW = {
-    "id": "STRING",
+    "key": "STRING",
     "name": "STRING",
     "state": "STRING",
     "created_at": "TIMESTAMP",
@@ -18,14 +18,15 @@ _SCOPE = {"account_id": "STRING", "region": "STRING", "stale": "BOOLEAN"}
 _TYPE = {"type": "STRING", "provider": "STRING", "service": "STRING"}
 _ALIASES = {
     "account": "account_id",
-    "arn": "id",
+    "arn": "key",
+    "id": "key",
     "created": "created_at",
     "first_seen": "first_seen_at",
     "last_seen": "last_seen_at",
     "changed": "changed_at",
     "tag": "tags",
 }
-COMMON_KEYS = ("name", "type", "service", "provider", "account_id", "region", "state", "tags", "key", *_ROW, "stale")
+COMMON_KEYS = ("name", "type", "service", "provider", "account_id", "region", "state", "tags", *_ROW, "stale")
 """The keys that all resources have, most used first."""
 
 
@@ -34,7 +35,7 @@ class Meaning:
     """What a key means; several parts of it may hold at once, and any of them then finds."""
 
     common: str = ""
-    """A column of all resources; `tags` for a whole tag, `key` for what identifies a resource."""
+    """A column of all resources; `tags` for a whole tag."""
     kind: str = ""
     """The page type of the common column."""
     level: str = ""
@@ -52,7 +53,7 @@ def meaning_of(key: str) -> Meaning:
     for level, columns in (("row", _ROW), ("scope", _SCOPE), ("type", _TYPE)):
         if word in columns:
             return Meaning(common=word, kind=columns[word], level=level)
-    if word in {"tags", "key"}:
+    if word == "tags":
         return Meaning(common=word, kind="STRING", level="row")
     if key.startswith("@") and len(key) > 1:
         return Meaning(path=key[1:])

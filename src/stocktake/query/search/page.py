@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,12 +19,12 @@ class FoundResource:
     """One resource, as the view `resources` has it. Times are UTC without a zone."""
 
     key: str
+    """The ARN; without one, `type:account_id:region:id`."""
     type: str
     provider: str
     service: str
     account_id: str
     region: str
-    id: str
     name: str | None
     state: str | None
     tags: dict[str, str] | None
@@ -56,3 +58,18 @@ class SearchPage:
     """What to give for the next page; None on the last."""
     notes: tuple[Note, ...]
     query: Node
+
+
+def to_arrow(page: SearchPage) -> pa.RecordBatchReader:
+    """Return the found resources as Arrow, or the groups where it was grouped. Shape: the columns of `resources`."""
+    kinds: dict[str, pa.DataType]
+    if page.groups is not None:
+        kinds = {page.groups.key: pa.string(), "resources": pa.int64()}
+        rows = [{page.groups.key: one.value, "resources": one.count} for one in page.groups.values]
+    else:
+        kinds = dict.fromkeys(FoundResource.__dataclass_fields__, pa.string())
+        kinds |= {name: pa.timestamp("us") for name in kinds if name.endswith("_at")}
+        kinds |= {"tags": pa.map_(pa.string(), pa.string()), "stale": pa.bool_()}
+        rows = [asdict(row) for row in page.rows]
+    schema = pa.schema(kinds)
+    return pa.RecordBatchReader.from_batches(schema, pa.Table.from_pylist(rows, schema).to_batches())

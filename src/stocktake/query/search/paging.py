@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -40,7 +40,9 @@ class Place:
     value: str | None
     scope: int
     row: int
-    id: str
+    key: str
+    is_indexed: bool
+    """The row is one of the search table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,9 @@ def read_paging(sort: str, limit: int, offset: int, after: str | None) -> Paging
     """
     name = sort.removeprefix("-")
     meaning = meaning_of(name)
-    column = "id" if meaning.common == "key" else meaning.common
+    column = meaning.common
     if not column or column == "tags":
-        known = ", ".join(dict.fromkeys(key for key in COMMON_KEYS if key not in {"tags", "key"}))
+        known = ", ".join(dict.fromkeys(key for key in COMMON_KEYS if key != "tags"))
         raise UserError(
             f"Resources cannot be sorted by {name!r}",
             code="search_sort",
@@ -81,15 +83,15 @@ def read_paging(sort: str, limit: int, offset: int, after: str | None) -> Paging
 
 def token(place: Place) -> str:
     """Return what to give for the page after a place."""
-    return urlsafe_b64encode(orjson.dumps([place.value, place.scope, place.row, place.id])).decode().rstrip("=")
+    return urlsafe_b64encode(orjson.dumps(astuple(place))).decode().rstrip("=")
 
 
 def _read(text: str) -> Place:
     try:
         found = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        value, scope, row, own = found
+        value, scope, row, key, is_indexed = found
         if (value is None or isinstance(value, str)) and isinstance(scope, int) and isinstance(row, int):
-            return Place(value, scope, row, str(own))
+            return Place(value, scope, row, str(key), bool(is_indexed))
     except (ValueError, TypeError):
         pass
     raise UserError(
@@ -129,6 +131,6 @@ def _after(place: Place, sorting: Sorting, value: str, parameters: Parameters) -
     return f"({value} {further} {last} OR {value} IS NULL OR ({value} = {last} AND {rest}))"
 
 
-def place_of(row: tuple[Any, ...], own_id: str) -> Place:
+def place_of(row: tuple[Any, ...], key: str, *, is_indexed: bool) -> Place:
     """Return the place of a row of `page_statement`."""
-    return Place(row[1], row[5], row[4], own_id)
+    return Place(row[1], row[5], row[4], key, is_indexed)

@@ -65,6 +65,11 @@ def parse(text: str, *, half_typed: bool = False) -> Node:
     return _Parser(text, half_typed=half_typed).parse()
 
 
+def split_key(text: str) -> tuple[str, int] | None:
+    """Return the key that a half-typed condition begins with, and how long it is with its colon; None without one."""
+    return _Parser(text, half_typed=True).begin()
+
+
 @dataclass(frozen=True, slots=True)
 class _Key:
     name: str
@@ -90,6 +95,11 @@ class _Parser:
                 "There is no ( for this )", code="search_parenthesis", hint='Take it out, or quote it: ")".'
             )
         return node
+
+    def begin(self) -> tuple[str, int] | None:
+        """Return the key at the beginning, and where its value begins."""
+        key = self._key()
+        return None if key is None else (key.name, key.span.end)
 
     def _either(self, key: _Key | None) -> Node:
         parts = [self._both(key)]

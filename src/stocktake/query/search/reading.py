@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-_COLUMNS = ("id", "name", "state", "tags", "created_at", "changed_at")
+_COLUMNS = ("key", "name", "state", "tags", "created_at", "changed_at")
 Found = tuple[int, int, int]
 """Source, row, scope."""
 
@@ -81,21 +81,20 @@ def _first_seen(
 def _resource(
     row: tuple[Any, ...], scope: tuple[Any, ...], firsts: dict[tuple[str, str, str, Any], Any]
 ) -> FoundResource:
-    own_id, name, state, tags, created, changed, first_seen = row
+    key, name, state, tags, created, changed, first_seen = row
     type_name, provider, service, account, region, complete_at, stale = scope
     return FoundResource(
-        key=own_id if own_id.startswith("arn:") else f"{type_name}/{account}/{region}/{own_id}",
+        key=key,
         type=type_name,
         provider=provider,
         service=service,
         account_id=account,
         region=region,
-        id=own_id,
         name=name,
         state=state,
         tags=None if tags is None else _tags_map(tags),
         created_at=created,
-        first_seen_at=first_seen or firsts.get((own_id, account, region, created), changed),
+        first_seen_at=first_seen or firsts.get((key, account, region, created), changed),
         last_seen_at=max(changed, complete_at or changed),
         changed_at=changed,
         stale=stale,

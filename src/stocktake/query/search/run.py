@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stocktake.core.clock import SystemClock
+from stocktake.core.errors import UserError
 from stocktake.query.interrupt import run_interruptible
 from stocktake.query.search.facets import MOST_VALUES, Facet, FacetCounts, FacetValue, counting
 from stocktake.query.search.knowledge import Knowledge
@@ -18,8 +19,8 @@ from stocktake.query.search.parser import parse
 from stocktake.query.search.paths import has_path
 from stocktake.query.search.plan import Plan
 from stocktake.query.search.reading import read_resources
-from stocktake.query.search.sources import Moment
-from stocktake.query.search.syntax import terms
+from stocktake.query.search.sources import IndexSource, Moment
+from stocktake.query.search.syntax import Matches, Term, both, either, terms
 from stocktake.query.search.values import Parameters
 from stocktake.store.catalog import run, translating
 
@@ -41,6 +42,7 @@ def search(  # noqa: PLR0913 - a search has as many sides, each optional
     catalog: Catalog,
     text: str,
     *,
+    types: Sequence[str] = (),
     facets: Sequence[str] = (),
     chosen: Mapping[str, Sequence[str]] | None = None,
     group_by: str | None = None,
@@ -55,9 +57,10 @@ def search(  # noqa: PLR0913 - a search has as many sides, each optional
 ) -> SearchPage:
     """Search all resources.
 
-    `facets` are keys to count by. `chosen` are values of keys: a resource must have one of each key, and the key's own
-    facet leaves its choice out; `(none)` and `(any)` stand for no value and for any. `sort` is a key that all resources
-    have, with a `-` for descending; `after` goes on from an earlier page. `half_typed`: see `parser.parse`.
+    `types` narrow, as `type:` does; `facets` are keys to count by. `chosen` are values of keys: a resource must have
+    one of each key, and the key's own facet leaves its choice out; `(none)` and `(any)` stand for no value and for any.
+    `sort` is a key that all resources have, with a `-` for descending; `after` goes on from an earlier page.
+    `half_typed`: see `parser.parse`.
     Raises: SearchError with the place; UserError for the other arguments; KeyboardInterrupt once the database stopped.
     """
     node = parse(text, half_typed=half_typed)
@@ -67,8 +70,23 @@ def search(  # noqa: PLR0913 - a search has as many sides, each optional
     if group_by is not None:
         counted.append(Facet(group_by, len(counted) + 1, is_grouping=True))
     with translating(catalog.path), _one_state(catalog) as connection:
-        one = _Search(connection, node, text, now or SystemClock().now(), Moment(as_of))
+        knowledge = Knowledge(connection)
+        query = both([_of_types(knowledge, types, catalog), node]) if types else node
+        one = _Search(connection, knowledge, query, text, now or SystemClock().now(), Moment(as_of))
         return run_interruptible(connection, lambda: one.run(counted, paging, most_values))
+
+
+def _of_types(knowledge: Knowledge, types: Sequence[str], catalog: Catalog) -> Node:
+    held = {form.lower() for one in knowledge.types for form in one.forms}
+    for name in types:
+        if name.lower() not in held:
+            raise UserError(
+                f"The catalog {catalog.path} holds no {name} yet",
+                code="type_not_held",
+                hint=f"Run `stocktake sync --type {name}` first; `stocktake status` says what is held.",
+                where=name,
+            )
+    return either([Term("type", Matches((name,))) for name in types])
 
 
 @contextmanager
@@ -88,11 +106,17 @@ def _one_state(catalog: Catalog) -> Iterator[duckdb.DuckDBPyConnection]:
 
 class _Search:
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, node: Node, text: str, now: datetime, moment: Moment
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        knowledge: Knowledge,
+        node: Node,
+        text: str,
+        now: datetime,
+        moment: Moment,
     ) -> None:
         self._connection = connection
         self._node = node
-        self._knowledge = Knowledge(connection)
+        self._knowledge = knowledge
         self._parameters = Parameters()
         self._plan = Plan(node, text, self._knowledge, self._parameters, now, moment)
 
@@ -113,7 +137,7 @@ class _Search:
             rows=tuple(resources),
             facets=tuple(_counts(facet, results) for facet in facets if not facet.is_grouping),
             groups=next((_counts(facet, results) for facet in facets if facet.is_grouping), None),
-            after=token(place_of(shown[-1], resources[-1].id)) if goes_on else None,
+            after=self._token(shown[-1], resources[-1].key) if goes_on else None,
             notes=tuple(self._notes()),
             query=self._node,
         )
@@ -134,15 +158,19 @@ class _Search:
         used = {name: value for name, value in parameters.values.items() if f"${name}" in statement}
         return run(self._connection, statement, used)
 
+    def _token(self, row: tuple[Any, ...], key: str) -> str:
+        is_indexed = isinstance(self._plan.sources[row[3]], IndexSource)
+        return token(place_of(row, key, is_indexed=is_indexed))
+
     def _where_it_is_now(self, paging: Paging) -> Paging:
         """Find the last resource of the page before again: a sync may have moved its row since."""
         last = paging.after
-        if last is None or not self._knowledge.is_indexed:
+        if last is None or not last.is_indexed:
             return paging
         found = run(
             self._connection,
             "SELECT rowid FROM resource_index WHERE scope = $scope AND id = $id",
-            {"scope": last.scope, "id": last.id},
+            {"scope": last.scope, "id": last.key},
         )
         return replace(paging, after=replace(last, row=found[0][0])) if found else paging
 

@@ -74,7 +74,7 @@ class IndexSource(Source):
         if name == "last_seen_at":
             self._with_scopes = True
             return "greatest(_s.complete_at, _i.changed_at)"
-        return f"_i.{name}"
+        return "_i.id" if name == "key" else f"_i.{name}"
 
     def table(self) -> str:
         """Return what stands after FROM."""
@@ -101,7 +101,7 @@ class TypeSource(Source):
     def column(self, name: str) -> str:
         """Return the SQL of a column that all resources have."""
         match name:
-            case "id":
+            case "key":
                 return "_h._id"
             case "name":
                 return name_expression(self.held, "_h")

@@ -163,8 +163,12 @@ def _term_text(term: Term) -> str:
     value = _test_text(term.test, with_key=term.key is not None)
     if term.key is None:
         return value
-    is_plain = _PLAIN_KEY.fullmatch(term.key) and term.key.lower() != "arn" and value[:2] != "//"
-    return f"{term.key if is_plain else quoted(term.key)}:{value}"
+    return f"{quoted(term.key) if value.startswith('//') else key_text(term.key)}:{value}"
+
+
+def key_text(key: str) -> str:
+    """Return a key as it stands in a search."""
+    return key if _PLAIN_KEY.fullmatch(key) and key.lower() != "arn" else quoted(key)
 
 
 def _test_text(test: Test, *, with_key: bool) -> str:
@@ -179,7 +183,7 @@ def _test_text(test: Test, *, with_key: bool) -> str:
         case Matches(parts):
             literal = test.literal
             if literal is not None:
-                return _literal_text(literal)
+                return literal_text(literal)
             return "".join(
                 part.value if isinstance(part, Wild) else _escaped(part, colon=not with_key) for part in parts
             )
@@ -193,7 +197,8 @@ def _bound_text(value: str | None) -> str:
     return value if is_plain else quoted(value)
 
 
-def _literal_text(value: str) -> str:
+def literal_text(value: str) -> str:
+    """Return a text without wildcards as it stands in a search."""
     return value if _PLAIN_VALUE.fullmatch(value) and value not in _KEYWORDS else quoted(value)
 
 

@@ -49,7 +49,7 @@ def condition(kind: str, value: str, test: Test, parameters: Parameters, now: da
 
     Raises: UnfitError where the test is none for the kind.
     """
-    if isinstance(test, IsSet):
+    if isinstance(test, IsSet) or (isinstance(test, Between) and test.low is None and test.high is None):
         return is_set(kind, value)
     if kind == "STRUCT":
         raise UnfitError("has fields of its own, and no value")
