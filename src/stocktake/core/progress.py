@@ -20,6 +20,9 @@ class ScopeProgress:
     calls: int = 0
     aside: int = 0
     """Answers and values that could not be read."""
+    expected: int = 0
+    """About how many there will be, where that could be told beforehand."""
+    expected_calls: int = 0
     note: str = ""
     done: bool = False
 

@@ -21,13 +21,13 @@ Json = dict[str, Any]
 _FIRST, _LAST = -(1 << 62), 1 << 62
 
 
-def list_training_jobs(book: JobBook, request: Json, now: int) -> Json:
-    """Return the answer of ListTrainingJobs."""
+def list_training_jobs(book: JobBook, request: Json, now: int, lag: int = 0) -> Json:
+    """Return the answer of ListTrainingJobs; jobs of the last `lag` milliseconds are not in it yet."""
     size = request.get("MaxResults") or 10
     sort = request.get("SortBy", "CreationTime")
     descending = request.get("SortOrder", "Ascending") == "Descending"
     if sort == "CreationTime":
-        walk, place_of = _by_creation(book, request, now, descending=descending), _creation_place(book)
+        walk, place_of = _by_creation(book, request, now, lag, descending=descending), _creation_place(book)
     else:
         walk, place_of = _by_key(book, request, now, sort, descending=descending)
     page: list[int] = []
@@ -52,10 +52,10 @@ def created_between(request: Json) -> tuple[int, int]:
     return low, high
 
 
-def _by_creation(book: JobBook, request: Json, now: int, *, descending: bool) -> Iterator[int]:
+def _by_creation(book: JobBook, request: Json, now: int, lag: int, *, descending: bool) -> Iterator[int]:
     low, high = created_between(request)
     times, ids = book.by_creation
-    start, end = bisect_left(times, low), bisect_right(times, min(high, now))
+    start, end = bisect_left(times, low), bisect_right(times, min(high, now - lag))
     place = decode_token(request.get("NextToken"), 2)
     if place is not None:
         where = book.position(*place)

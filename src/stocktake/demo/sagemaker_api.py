@@ -60,7 +60,9 @@ def _job(book: JobBook, call: Call) -> JobView:
 
 def list_training_jobs(state: CloudState, call: Call) -> Json:
     """Return a page of training jobs."""
-    return listing.list_training_jobs(state.book(call.account, call.region, call.now), call.request, call.now)
+    book = state.book(call.account, call.region, call.now)
+    lag = int(state.switches.list_lag_seconds * 1000)
+    return listing.list_training_jobs(book, call.request, call.now, lag)
 
 
 def stop_training_job(state: CloudState, call: Call) -> Json:

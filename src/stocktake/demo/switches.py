@@ -16,6 +16,8 @@ class Switches:
 
     search_lag_seconds: float = 0.0
     """Virtual seconds by which the index behind Search is late."""
+    list_lag_seconds: float = 0.0
+    """Virtual seconds after which a new job is first listed by its time of creation."""
     throttle: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Operation (or `*`) to (calls per real second, burst), per account, region and operation."""
     error_rate: float = 0.0

@@ -40,6 +40,17 @@ def parse_moment(text: str, now: datetime) -> datetime:
     return moment
 
 
+def parse_span(text: str) -> timedelta:
+    """Return the span that a text names: `5m`, `24h`, `1h30m`, `2 days`. Raises: UserError where it names none."""
+    zero = datetime(9000, 1, 1, tzinfo=UTC)
+    before = _span_before(text.strip(), zero) if "ago" not in text and "-" not in text else None
+    if before is None or before == zero:
+        raise UserError(
+            f"{text!r} names no span of time", code="bad_span", hint="Write 5m, 24h, 1h30m or 2d.", where=text
+        )
+    return zero - before
+
+
 def _named(word: str, now: datetime) -> datetime | None:
     midnight = datetime.combine(now.date(), time(), UTC)
     return {"now": now, "today": midnight, "yesterday": midnight - timedelta(days=1)}.get(word)

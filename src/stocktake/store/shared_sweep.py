@@ -8,7 +8,7 @@ been started again at that moment. The sweep that was cut has the status `contin
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -53,13 +53,14 @@ class SharedSweep(Ledger):
     ) -> None:
         """Begin a sweep, or go on with one that went by other `numbers` and `began` then."""
         self.holder = holder
-        self.began = began or now
         self.numbers = list(numbers)
         self.lost: set[ScopeKey] = set()
         self.wrote = False
         self._scopes: list[tuple[ScopeKey, ScopeVersions]] = []
         self._free_dead(catalog)
         super().__init__(catalog, now)
+        # After all that is known, also where the machine's clock was set back: what is older is not `read since`.
+        self.began = began or max(now, self._last + timedelta(microseconds=1))
         catalog.moments.reached(self._last)
         self.numbers.append(self.sweep_id)
         with catalog.transaction() as connection:
@@ -67,6 +68,10 @@ class SharedSweep(Ledger):
                 self._end_number(number, now)
             leases.enter(connection, holder, self.sweep_id, _wall())
         sweeps_of(catalog).append(self)
+
+    def began_at(self) -> datetime:
+        """Return when the sweep began, after all that was known then."""
+        return self.began
 
     def moment(self, now: datetime) -> datetime:
         """Return a time for what is seen now, later than all before it in this catalog."""

@@ -96,7 +96,7 @@ class CatalogAccess:
             door = self._found_door(max(0.0, end - time.monotonic()))
             now = self._now()
             try:
-                self.ledger = door.call(SharedSweep, door.catalog, now, self._holder, self._numbers, self._began or now)
+                self.ledger = door.call(SharedSweep, door.catalog, now, self._holder, self._numbers, self._began)
                 self.held |= set(door.call(held_types, door.catalog))
             except OwnerLostError:
                 door.close()
@@ -109,7 +109,8 @@ class CatalogAccess:
             else:
                 self.door = door
                 self._numbers.append(self.ledger.sweep_id)
-                self._began = self._began or now
+                # By the ledger's time, not ours: a machine's clock may be set back.
+                self._began = self._began or self.ledger.began_at()
                 return
 
     def _found_door(self, wait_seconds: float) -> Door:

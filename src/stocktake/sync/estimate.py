@@ -32,17 +32,11 @@ class Estimate:
 
     resources: int
     calls: int
-    exact: bool
 
     @property
     def is_long(self) -> bool:
         """Whether it takes so long that one should know beforehand."""
         return self.resources >= _WORTH_TELLING
-
-
-def seconds(estimate: Estimate, calls_per_second: float) -> float:
-    """Return about how long it takes at a rate of calls."""
-    return estimate.calls / calls_per_second
 
 
 async def estimate_first_load(reader: TypeReader) -> Estimate | None:
@@ -77,7 +71,7 @@ async def estimate_first_load(reader: TypeReader) -> Estimate | None:
     resources = sum((one + other) / 2 * covered for one, other in pairwise(densities))
     resources += tail or densities[-1] * covered
     count = max(round(resources), len(first.items))
-    return Estimate(count, _calls(reader, count), exact=False)
+    return Estimate(count, _calls(reader, count))
 
 
 def _calls(reader: TypeReader, count: int) -> int:

@@ -29,6 +29,7 @@ from stocktake.sync.candidates import (
     resource_type_filter,
     tag_texts,
 )
+from stocktake.sync.estimate import estimate_first_load
 from stocktake.sync.strategies import Strategy, held_item_columns, open_set_obstacle, reversed_order
 from stocktake.sync.writer import Fetched
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from stocktake.store.ledger import Coverage
     from stocktake.store.open_rows import HeldItem
     from stocktake.store.versions import Held
+    from stocktake.sync.estimate import Estimate
     from stocktake.sync.keeping import ScopeKeeping
     from stocktake.sync.strategies import ScopeMemory, ScopePlan
 
@@ -87,6 +89,7 @@ class ScopeRun:
     _gone: int = field(default=0, init=False)
     _no_bulk_tags: bool = field(default=False, init=False)
     _bulk_knows_type: bool = field(default=False, init=False)
+    _estimate: Estimate | None = field(default=None, init=False)
     _members: frozenset[str] | None = field(default=None, init=False)
     _listed_at: datetime = field(default=datetime.min.replace(tzinfo=UTC), init=False)
     """The provider's time of the newest list page."""
@@ -139,6 +142,7 @@ class ScopeRun:
 
     async def _list_then_tags(self) -> None:
         try:
+            await self._expect()
             await self._list()
             for gap in self.reader.gaps:
                 self.coverage.status = "partial"
@@ -153,6 +157,12 @@ class ScopeRun:
             self._gap(error)
         finally:
             self._to_read.close()
+
+    async def _expect(self) -> None:
+        """Before a first load, find out about how much it will be."""
+        if self.plan.newest_first:
+            self._estimate = await estimate_first_load(self.reader)
+            self._report()
 
     async def _list(self) -> None:
         chunk: list[Candidate] = []
@@ -484,6 +494,8 @@ class ScopeRun:
                 written=c.new + c.changed,
                 calls=c.calls,
                 aside=c.aside,
+                expected=self._estimate.resources if self._estimate is not None and self._estimate.is_long else 0,
+                expected_calls=self._estimate.calls if self._estimate is not None else 0,
                 note=c.reason,
                 done=done,
             )

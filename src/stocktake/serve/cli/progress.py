@@ -53,6 +53,8 @@ class LiveProgress:
             read = f"{scope.read:,} of {scope.to_read:,}" if scope.to_read else f"{scope.read:,}"
             numbers = (f"{scope.listed:,}", read, f"{scope.written:,}", f"{scope.aside:,}", f"{scope.calls:,}")
             state = Text("done" if scope.done else scope.note, style="green" if scope.done else "default")
+            if scope.expected > scope.listed:
+                numbers = (f"{scope.listed:,} of ~{scope.expected:,}", *numbers[1:])
             table.add_row(scope.type, scope.account_id, scope.region, *numbers, state)
         table.caption = _total_line(scopes, time.monotonic() - self._started)
         return table
@@ -75,7 +77,11 @@ class LineProgress:
 
     def update(self, scope: ScopeProgress) -> None:
         """Take the newest word on a scope, and pass it on if the last line is old enough."""
-        self._scopes[scope.account_id, scope.region, scope.type] = scope
+        key = (scope.account_id, scope.region, scope.type)
+        before = self._scopes.get(key)
+        self._scopes[key] = scope
+        if scope.expected and (before is None or not before.expected):
+            self._stream.write(_expectation(scope) + "\n")
         if time.monotonic() - self._told >= _LINE_SECONDS:
             self._tell()
 
@@ -94,5 +100,28 @@ def _total_line(scopes: list[ScopeProgress], seconds: float) -> str:
     read = sum(scope.read for scope in scopes)
     calls = sum(scope.calls for scope in scopes)
     rate = f" ({calls / seconds:,.0f}/s)" if seconds > 1 else ""
+    left = sum(max(scope.expected_calls - scope.calls, 0) for scope in scopes if not scope.done)
+    if left and seconds > 1 and calls:
+        rate += f", about {_span(left * seconds / calls)} left"
     told = f"{done:,} of {len(scopes):,} scopes done, {listed:,} listed, {read:,} read, {calls:,} calls{rate}"
     return f"{seconds:.0f} s: {told}"
+
+
+def _expectation(scope: ScopeProgress) -> str:
+    """Say what a first load will take."""
+    seconds = scope.expected_calls / _USUAL_RATE
+    return (
+        f"{scope.type} {scope.account_id} {scope.region}: first load of about {scope.expected:,} resources, "
+        f"about {scope.expected_calls:,} calls: {_span(seconds)} at {_USUAL_RATE} calls/s. "
+        "It can be stopped at any time, and goes on from there."
+    )
+
+
+_USUAL_RATE = 20
+"""Calls a second that many services allow of one operation."""
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -13,9 +13,11 @@ from stocktake.serve.cli.account_options import account_options, limit_options
 from stocktake.serve.cli.options import catalog_option, complete_type, debug_option, models_option
 from stocktake.serve.cli.readable import count
 from stocktake.serve.cli.remarks import gap_remarks, scope_name
+from stocktake.serve.cli.schedule_options import schedule_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from datetime import timedelta
     from pathlib import Path
 
     from stocktake.serve.cli.invocation import Invocation
@@ -51,6 +53,7 @@ _KEPT = "what was committed before stays in the catalog; the same command goes o
 @account_options
 @click.option("--endpoint-url", metavar="URL", help="Call this endpoint and no other, such as a simulated cloud.")
 @click.option("--full", is_flag=True, help="Read every resource again, whatever the list says.")
+@schedule_options
 @click.option(
     "--concurrency",
     type=click.IntRange(min=1, max=1_000),
@@ -91,6 +94,10 @@ def command(
     timeout_seconds: float,
     organization: bool,
     full: bool,
+    reconcile: bool,
+    reconcile_every: timedelta,
+    every: timedelta | None,
+    runs: int | None,
 ) -> int:
     """Read the cloud and bring the catalog up to date.
 
@@ -100,6 +107,10 @@ def command(
     with code 3. Where a service does not exist, there is nothing to know: such a scope is told as unsupported, and
     is no gap.
 
+    Each type is read in the cheapest way that is right (see the summary): where states are known to be final, only what
+    is new and what may still change; then the whole list is compared at least every --reconcile-every. With --every,
+    it runs until it is stopped, and goes on after an error that may pass.
+
     With --organization, or --account and --assume-role, one process reads many accounts. One that cannot be entered is
     a gap like any other.
     """
@@ -108,6 +119,8 @@ def command(
     from stocktake.serve.cli.progress import LineProgress, LiveProgress
     from stocktake.sync import SyncRequest, run_sync
 
+    if runs is not None and every is None:
+        raise click.UsageError("--runs goes with --every.")
     if endpoint_url and profiles:
         raise click.UsageError("--profile and --endpoint-url exclude each other.")
     settings = invocation.settings()
@@ -127,19 +140,53 @@ def command(
         endpoint_url=endpoint_url,
         models=models,
         full=full,
+        reconcile=reconcile,
+        reconcile_every=reconcile_every,
         concurrency=concurrency,
         lock_wait_seconds=settings.lock_wait_seconds,
     )
     invocation.kept = _KEPT
-    with LiveProgress(sys.stderr) if sys.stderr.isatty() else LineProgress(sys.stderr) as progress:
-        report = run_sync(request, progress)
+
+    def sweep() -> SyncReport:
+        with LiveProgress(sys.stderr) if sys.stderr.isatty() else LineProgress(sys.stderr) as progress:
+            return run_sync(request, progress)
+
+    if every is None:
+        report = sweep()
+        _show(report, form)
+        return report.exit_code
+    return _run_schedule(invocation, sweep, every, runs, form)
+
+
+def _show(report: SyncReport, form: str) -> None:
     if form == "json":
         from stocktake.serve.cli.values import to_json
 
         click.echo(to_json(report_document(report), indent=True))
     else:
         print_report(report, sys.stdout, on_terminal=sys.stdout.isatty())
-    return report.exit_code
+
+
+def _run_schedule(
+    invocation: Invocation, sweep: Callable[[], SyncReport], every: timedelta, runs: int | None, form: str
+) -> int:
+    """Sync until it is stopped; return the last sync's exit code."""
+    from threading import Event
+
+    from stocktake.serve.cli.problems import render_error
+    from stocktake.sync.schedule import run_every
+
+    code = 0
+    for outcome in run_every(sweep, every, runs, Event()):
+        if outcome.report is not None:
+            _show(outcome.report, form)
+            code = outcome.report.exit_code
+        if outcome.error is not None:
+            render_error(outcome.error, invocation)
+            code = outcome.error.exit_code
+        if outcome.waits:
+            click.echo(f"next sync in {outcome.waits.total_seconds():,.0f} s", err=True)
+    return code
 
 
 def report_document(report: SyncReport) -> dict[str, object]:
@@ -165,12 +212,12 @@ def print_report(report: SyncReport, stream: IO[str], *, on_terminal: bool) -> N
     is_long = len(report.scopes) > _SCOPES_SHOWN
     shown = [scope for scope in report.scopes if scope.listed or scope.deleted] if is_long else report.scopes
     table = make_table()
-    for header in ("type", "account", "region", "status", *_COUNTS):
+    for header in ("type", "account", "region", "status", "read by", *_COUNTS):
         table.add_column(header, justify="right" if header in _COUNTS else "left")
     for scope in shown:
         numbers = [f"{getattr(scope, name):,}" for name in _COUNTS]
         style = None if is_whole(scope) else "yellow"
-        table.add_row(scope.type, scope.account_id, scope.region, scope.status, *numbers, style=style)
+        table.add_row(scope.type, scope.account_id, scope.region, scope.status, scope.strategy, *numbers, style=style)
     console.print(table)
     if is_long:
         lines = _by_cause(report.scopes, console.width if on_terminal else _LINE_WIDTH)
