@@ -68,6 +68,8 @@ class BodyReader:
         if as_is is None:
             as_is = self._as_is[operation] = self._can_stay(operation)
         body = response.body
+        if not body:
+            self._see_that_it_may_be_empty(operation, response)
         if as_is:
             if not body:
                 return b"{}"
@@ -83,6 +85,14 @@ class BodyReader:
         except (XmlError, RecursionError, orjson.JSONEncodeError) as error:
             # Only what is nested without end, which no model is, is too deep to be read or written.
             raise MalformedBodyError(str(error)) from error
+
+    def _see_that_it_may_be_empty(self, operation: str, response: HttpResponse) -> None:
+        """Refuse an answer of nothing where there should be members: taken as none, it would end all that is held."""
+        shape = self._model.operation_model(operation).output_shape
+        if response.status != 200 or shape is None or _streams(shape):
+            return
+        if set(shape.members) - set(_outside_body(shape)):
+            raise MalformedBodyError("the answer is empty")
 
     def error(self, operation: str, response: HttpResponse) -> ProviderError:
         """Return what a failed answer says; what cannot be read counts by its status alone."""

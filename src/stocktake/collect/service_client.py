@@ -130,6 +130,7 @@ class _Call:
         "_renewed",
         "_retries",
         "_session",
+        "_signed_at",
         "_skewed",
         "counts",
     )
@@ -143,6 +144,8 @@ class _Call:
         self.counts = counts
         self._retries = 0
         self._renewed = self._skewed = False
+        self._signed_at = 0.0
+        """By how much our clock was corrected then."""
 
     async def run(self, request: UnsignedRequest) -> Answer:
         session, operation = self._session, self._operation
@@ -180,6 +183,7 @@ class _Call:
         try:
             await health.enter()
             self.counts.calls[self._operation] = self.counts.calls.get(self._operation, 0) + 1
+            self._signed_at = self._session.clock.offset_seconds
             try:
                 response = await self._session.http.send(self._client.signed(request, keys))
             except (TransferError, UnreachableError) as error:
@@ -267,7 +271,8 @@ class _Call:
             return
         if sense is Meaning.CLOCK_SKEW and not self._skewed:
             self._skewed = True
-            if self._session.clock.correct(response.date):
+            # Of many calls under way, the first answer corrects the clock for all.
+            if self._session.clock.correct(response.date) or self._session.clock.offset_seconds != self._signed_at:
                 self.counts.retries += 1
                 return
         if sense is Meaning.CREDENTIALS and not self._renewed and keys is not None:

@@ -57,6 +57,7 @@ _TAGS_AT_ONCE = 100
 """Resources that one call of the tagging API tells the tags of."""
 WORTH_A_BULK_CALL = 5
 """From that many resources on, one call for all their tags is worth making."""
+_ASIDE_HINT = "What came of them is kept aside: stocktake query 'FROM aside'. The next sync asks for them again."
 _PROVEN_ABSENCES = 1_000
 _INDEX_LAG = timedelta(minutes=15)
 """After that, what was tagged at its creation is known to the tagging API."""
@@ -109,6 +110,7 @@ class ScopeRun:
         if self._unread and self.coverage.status == "complete":
             self.coverage.status = "partial"
             self.coverage.reason = self.coverage.reason or f"{self._unread} resources could not be read"
+            self.coverage.hint = self.coverage.hint or _ASIDE_HINT
         if self._gone:
             self.coverage.reason = self.coverage.reason or f"{self._gone} of those listed did not exist when read"
         if self._list_complete and self.coverage.status == "complete" and self.keeping.may_hold:
