@@ -29,6 +29,8 @@ LEASE_SECONDS = 60
 RENEW_SECONDS = 15
 _ALIVE_SECONDS = 240
 """How much longer a lease holds whose process is known to live."""
+_ENDED = frozenset("ZX")
+"""States of a process that has ended and whose parent has not asked how."""
 ScopeKey = tuple[str, str, str]
 """Account, region, type."""
 
@@ -189,13 +191,14 @@ def _here() -> str:
 
 
 def _started(pid: int) -> str:
-    """Return when a process began, as its system counts; '' where that is not told."""
+    """Return when a process began, as its system counts; '' where that is not told, and of one that has ended."""
     try:
         told = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return ""
-    # The name in brackets may hold anything; what follows its last bracket begins with the third field.
-    return told.rpartition(")")[2].split()[19]
+    # The name in brackets may hold anything; what follows its last bracket begins with the third field, the state.
+    fields = told.rpartition(")")[2].split()
+    return "" if fields[0] in _ENDED else fields[19]
 
 
 @contextmanager

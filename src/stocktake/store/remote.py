@@ -13,6 +13,7 @@ import itertools
 import pickle
 import threading
 from contextlib import suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import duckdb
@@ -267,6 +268,10 @@ class _Pickler(pickle.Pickler):
 
     def persistent_id(self, value: object) -> object:
         return self._name_of(value)
+
+    def reducer_override(self, value: object) -> Any:  # noqa: ANN401 - as its parent says it
+        """Send a view that cannot be written as what it shows."""
+        return (dict, (dict(value),)) if isinstance(value, MappingProxyType) else NotImplemented
 
 
 class _Unpickler(pickle.Unpickler):

@@ -106,11 +106,11 @@ class SharedSweep(Ledger):
     ) -> dict[ScopeKey, Elsewhere]:
         """Lease scopes, and return those that are not ours to read: held by another, or read since we began.
 
-        `again`: what another has read since does not count; `finished_too`: it counts even if that left a gap.
+        `again`: what another has read since does not count; `finished_too`: it counts as soon as it ended, however.
         """
         now = _wall()
-        elsewhere = {} if again else self._read_since(scopes, any_status=finished_too)
-        newest = max((one.sweep_id for one in self._read_since(scopes, any_status=True).values()), default=0)
+        elsewhere = {} if again else self._read_since(scopes, ended=finished_too)
+        newest = max((one.sweep_id for one in self._read_since(scopes, ended=True).values()), default=0)
         if leases.read_busy(self._catalog.connection, self.holder.id, scopes):
             self._free_dead(self._catalog)
         for key, holder, sweep_id in leases.read_busy(self._catalog.connection, self.holder.id, scopes):
@@ -178,14 +178,15 @@ class SharedSweep(Ledger):
             [now.replace(tzinfo=None), number],
         )
 
-    def _read_since(self, scopes: Collection[ScopeKey], *, any_status: bool) -> dict[ScopeKey, Elsewhere]:
-        """Return what other sweeps have read since this one began."""
+    def _read_since(self, scopes: Collection[ScopeKey], *, ended: bool) -> dict[ScopeKey, Elsewhere]:
+        """Return what other sweeps have read whole since this one began; `ended`: what they came to an end with."""
         wanted = set(scopes)
+        condition = "finished_at > ?" if ended else "started_at > ? AND status = 'complete'"
         rows = run(
             self._catalog.connection,
             "SELECT account_id, region, type, sweep_id, status, finished_at FROM coverage "
-            "WHERE started_at > ? AND NOT list_contains(?, sweep_id) AND (status = 'complete' OR ?) ORDER BY sweep_id",
-            [self.began.replace(tzinfo=None), self.numbers, any_status],
+            f"WHERE {condition} AND NOT list_contains(?, sweep_id) ORDER BY sweep_id",
+            [self.began.replace(tzinfo=None), self.numbers],
         )
         return {
             (row[0], row[1], row[2]): leases.Elsewhere(0, "", int(row[3]), row[5], str(row[4]))

@@ -51,6 +51,8 @@ _SERVICES_AT_ONCE = 6
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 ELSEWHERE = "elsewhere"
 """The status of a scope that another process reads."""
+_CARRIED = ("calls", "throttled_calls", "failed_calls", "new", "changed", "aside")
+"""What a scope that was begun again has done before."""
 GLOBAL = "global"
 """The region of what every region answers the same."""
 
@@ -210,20 +212,21 @@ class _Sweep:
 
     async def _run_scope(self, keeper: Keeper, place: _Place, resource_type: ResourceType) -> Coverage:
         """Read a scope; again from its list where the owner of the catalog went away in the middle."""
-        calls = 0
+        before = dict.fromkeys(_CARRIED, 0)
         while True:
             door = self._access.door
             coverage = Coverage(*place.key(resource_type), self._clock.now())
             try:
                 await self._try_scope(keeper, place, resource_type, coverage)
-                coverage.calls += calls
+                for name, count in before.items():
+                    setattr(coverage, name, getattr(coverage, name) + count)
                 await self._access.run(self._access.ledger.write_coverage, coverage)
             except LeaseLostError as error:
                 return self._left_to(error.message, place.key(resource_type))
             except (OwnerLostError, BaseExceptionGroup) as error:
                 if not is_owner_lost(error):
                     raise
-                calls += coverage.calls
+                before = {name: count + getattr(coverage, name) for name, count in before.items()}
                 await self._access.rejoin(door)
             else:
                 return coverage

@@ -78,7 +78,7 @@ class ScopeWriter:
     def write(self, batch: Sequence[Fetched]) -> None:
         """Keep a batch of answers: one transaction for those that changed, nothing for the others."""
         newest = {fetched.candidate.id: fetched for fetched in batch}
-        held = self._versions.held(newest)
+        held = self._versions.held(list(newest))
         changed: list[_Row] = []
         unchanged: list[Fetched] = []
         for row in self._rows(list(newest.values()), held):
