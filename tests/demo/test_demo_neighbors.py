@@ -85,5 +85,5 @@ def test_a_role_of_another_account_can_be_assumed(estate_desk: Any) -> None:
 
 
 def test_what_is_not_simulated_is_motos(estate_desk: Any) -> None:
-    assert estate_desk.sagemaker.list_models()["Models"] == []
-    assert ("sagemaker", "ListModels") in estate_desk.cloud.stats()
+    assert estate_desk.sagemaker.list_notebook_instances()["NotebookInstances"] == []
+    assert ("sagemaker", "ListNotebookInstances") in estate_desk.cloud.stats()

@@ -10,7 +10,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from moto.server import ThreadedMotoServer
 
+from moto_state import forget_all
 from stocktake.query.connection import open_reading
 from stocktake.store.catalog import Catalog
 
@@ -30,6 +32,10 @@ def questions_page() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def estate(questions_page: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    forget_all(server)
+    server.stop()
     with questions_page.read_estate(tmp_path_factory.mktemp("estate")) as made:
         yield made
 

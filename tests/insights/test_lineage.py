@@ -208,7 +208,9 @@ def test_depth_limit_and_context(family: Path) -> None:
 
 def test_every_edge_that_boto3_s_answers_say(catalog: Catalog, estate: Any) -> None:
     """On the estate, edges as counted from other columns, not through relations."""
-    found = Counter(dict(ask(catalog, "SELECT edge, count(DISTINCT source_id) FROM lineage GROUP BY ALL").rows()))
+    found: Counter[str] = Counter(
+        dict(ask(catalog, "SELECT edge, count(DISTINCT source_id) FROM lineage GROUP BY ALL").rows())
+    )
     jobs = len(estate.truth)
     assert found["RUNS_AS"] == found["IN_ACCOUNT"] == found["WRITES_MODEL"] == jobs
     [[tuned, with_vpc, spot_checks, keys]] = ask(

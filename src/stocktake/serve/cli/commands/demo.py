@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _TYPE = "aws_sagemaker_trainingjob"
 _REGIONS = ("us-east-1", "eu-west-1")
 _HOURS_BETWEEN = 3
+_QUESTIONS = ("cost_by_team", "spot_savings", "failures_by_class", "queue_time", "what_changed")
 _FILE = "demo.duckdb"
 _KEPT = "the demo's catalog is a file of its own; yours was not touched"
 
@@ -90,6 +91,7 @@ def _tour(catalog: Path, jobs: int, accounts: int, speed: float, port: int) -> i
     _answer(console, catalog)
     console.print(
         f"\nAsk it yourself:\n  stocktake query --catalog {catalog} 'SUMMARIZE {_TYPE}'\n"
+        f"  stocktake jobs --catalog {catalog} --sort hours\n  stocktake ask --list\n"
         f"  stocktake status --catalog {catalog}",
         soft_wrap=True,
     )
@@ -109,18 +111,24 @@ def _sync(console: Console, title: str, request: SyncRequest) -> SyncReport:
 
 
 def _answer(console: Console, catalog: Path) -> None:
-    from stocktake.demo.questions import read_questions
+    from importlib.resources import as_file, files
+
+    from stocktake.insights.prices import read_prices
+    from stocktake.insights.questions import answer, find_question
     from stocktake.query.connection import open_reading
-    from stocktake.query.runner import run_query
     from stocktake.serve.cli.destination import Destination
     from stocktake.serve.cli.rows import write_rows
 
-    for number, question in enumerate(read_questions(), start=1):
+    with as_file(files("stocktake.demo") / "prices.csv") as file:
+        prices = read_prices(file)
+    for number, name in enumerate(_QUESTIONS, start=1):
+        question = find_question(name)
         console.print(f"\n{number}. {question.title}", style="bold")
-        console.print(question.note, style="dim", soft_wrap=True)
+        invented = " Prices are invented." if "cost" in question.sql else ""
+        console.print(f"{question.about}{invented} (stocktake ask {name})", style="dim", soft_wrap=True)
         sys.stdout.flush()
         with open_reading(catalog) as opened:
-            write_rows(run_query(opened, question.sql), Destination("table"))
+            write_rows(answer(opened, question, {}, prices), Destination("table"))
 
 
 def _serve(jobs: int, accounts: int, speed: float, port: int) -> None:
