@@ -46,7 +46,7 @@ class FacetAnswers:
     """Facets that could not be read."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there is one a call, and freezing doubles what making it costs
 class Answer:
     """One answer of the provider.
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MAX_CONNECTIONS = 100
 CONNECT_TIMEOUT_SECONDS = 10.0
 READ_TIMEOUT_SECONDS = 60.0
+_BUSY_SECONDS = 0.0005
+_TICK_SECONDS = 0.001
 USER_AGENT = f"stocktake/{__version__}"
 
 _NEVER_CONNECTED = {
@@ -157,7 +159,8 @@ class HttpClient:
     """Sends requests over kept connections, at most `max_connections` at a time; belongs to one event loop.
 
     libcurl's sockets are watched by a watcher of their own, and the event loop watches that one: one registration with
-    asyncio for all connections, instead of two per request.
+    asyncio for all connections, instead of two per request. While answers come fast, they are looked for once a
+    millisecond instead of one by one, which takes a third of the event loop's turns.
     """
 
     def __init__(
@@ -183,6 +186,7 @@ class HttpClient:
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._timer_at: float | None = None
         self._begin_soon = False
+        self._ready_at = 0.0
         self._idle: dict[str, list[_Handle]] = {}
         self._under_way: dict[Any, _Handle] = {}
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -325,10 +329,34 @@ class HttpClient:
             self._watcher.watch(descriptor, event)
 
     def _on_readiness(self) -> None:
+        self._act()
+        loop = self._loop
+        if loop is None or self._closed:
+            return
+        now = loop.time()
+        if now - self._ready_at < _BUSY_SECONDS:
+            # Answers come one upon the other: from now on they are looked for a few at a time.
+            loop.remove_reader(self._watcher.fileno())
+            loop.call_later(_TICK_SECONDS, self._tick)
+        self._ready_at = now
+
+    def _tick(self) -> None:
+        loop = self._loop
+        if loop is None or self._closed:
+            return
+        if self._act():
+            loop.call_later(_TICK_SECONDS, self._tick)
+        else:
+            loop.add_reader(self._watcher.fileno(), self._on_readiness)
+
+    def _act(self) -> bool:
+        """Let libcurl read and write what is ready; return whether anything was."""
         act = self._multi.socket_action
-        for descriptor, events in self._watcher.ready():
+        ready = self._watcher.ready()
+        for descriptor, events in ready:
             act(descriptor, events)
         self._collect()
+        return bool(ready)
 
     def _on_timer(self, timeout_ms: int) -> None:
         loop = self._loop

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from stocktake.sync.facet_keeping import KeptFacets
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there is one a call, and freezing doubles what making it costs
 class Fetched:
     """A resource as it was read."""
 
@@ -43,7 +43,7 @@ class Fetched:
     """Of a type that is read by several calls."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: there is one a call, and freezing doubles what making it costs
 class _Row:
     fetched: Fetched
     tags: tuple[str, ...] | None
