@@ -265,10 +265,18 @@ def test_where_a_bucket_is(body: str, region: str | None) -> None:
     assert read("s3", "GetBucketLocation", body, finished=True) == {"LocationConstraint": region}
 
 
-def test_an_empty_body_where_a_handler_needs_one_is_malformed() -> None:
-    assert read("s3", "GetBucketVersioning", b"", finished=True) == {}
+@pytest.mark.parametrize(("service", "operation"), [("s3", "GetBucketLocation"), ("s3", "GetBucketVersioning")])
+def test_an_empty_body_is_malformed_where_something_should_be_in_it(service: str, operation: str) -> None:
     with pytest.raises(MalformedBodyError):
-        read("s3", "GetBucketLocation", b"", finished=True)
+        read(service, operation, b"", finished=True)
+
+
+def test_an_answer_of_headers_alone_needs_no_body() -> None:
+    response = HttpResponse(
+        200, [b"ETag: e", b"Content-Length: 12", b"x-amz-meta-A: b", b"x-amz-delete-marker: true"], b""
+    )
+    found = orjson.loads(finishing_reader("s3").json_bytes("HeadObject", response))
+    assert found == {"ETag": "e", "ContentLength": 12, "Metadata": {"a": "b"}, "DeleteMarker": True}
 
 
 def test_policies_are_json_text() -> None:
