@@ -189,7 +189,8 @@ class ScopeRun:
         item = held_item_columns(self.reader.type)
         if not self.keeping.may_hold or item is None:
             return
-        held = await self._in_catalog(self.keeping.versions.unsettled, item)
+        # The scope's versions are made in the catalog's own thread, like all that touches it.
+        held = await self._in_catalog(lambda: self.keeping.versions.unsettled(item))
         await self._ask_for_held(held)
 
     async def _ask_for_unlisted(self) -> None:
@@ -201,7 +202,7 @@ class ScopeRun:
             return
         item = held_item_columns(self.reader.type)
         if item is not None:
-            held = await self._in_catalog(self.keeping.versions.unlisted, item, _PROVEN_ABSENCES)
+            held = await self._in_catalog(lambda: self.keeping.versions.unlisted(item, _PROVEN_ABSENCES))
             await self._ask_for_held(held)
 
     async def _ask_for_held(self, held: list[HeldItem]) -> None:
