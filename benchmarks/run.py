@@ -119,8 +119,12 @@ def main() -> None:
     parser.add_argument("--limits", action="store_true", help="only two rate limits at once, and boto3's modes beside")
     parser.add_argument("--organization", action="store_true", help="only many accounts and regions in one process")
     parser.add_argument("--accounts", type=int, default=200, help="accounts of the organization")
+    parser.add_argument("--insights", action="store_true", help="only what is derived of many training jobs")
     given = parser.parse_args()
     console = Console(width=130)
+    if given.insights:
+        subprocess.run([sys.executable, str(HERE / "insights.py")], check=True)
+        return
     if given.limits or given.organization:
         if given.limits:
             limits(console)
