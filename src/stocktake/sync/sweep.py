@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from stocktake.sync.strategies import ScopePlan
 
 _SCOPES_AT_ONCE = 16
+_MOST_SCOPES = 256
+"""Of many accounts and regions: enough that some may hang, and few enough that memory does not grow with them."""
+_MOST_READERS = 2_048
 _SERVICES_AT_ONCE = 6
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 ELSEWHERE = "elsewhere"
@@ -78,6 +81,7 @@ class _Sweep:
         self._progress = progress
         self._clock = clock
         self._models = open_models(request.models)
+        self._workers = request.concurrency
         self._access = CatalogAccess(request.catalog, clock.now, request.lock_wait_seconds)
 
     async def run(self) -> SyncReport:
@@ -86,6 +90,7 @@ class _Sweep:
             stack.callback(self._access.executor.shutdown)
             plans = plan_services(self._request.types, self._models)
             opened = await open_accounts(stack, self._request)
+            self._workers = min(self._request.concurrency, _MOST_READERS // _scopes_at_once(opened.accounts))
             await self._access.open()
             stack.push_async_callback(self._access.close)
             key = await self._access.run(self._access.door.catalog.redaction_key)
@@ -147,7 +152,7 @@ class _Sweep:
         only: frozenset[ScopeKey] | None = None,
     ) -> None:
         """Read service by service, a few at once: a service's models and parents are forgotten once it is done."""
-        at_once = asyncio.Semaphore(_SCOPES_AT_ONCE)
+        at_once = asyncio.Semaphore(_scopes_at_once(accounts))
         waiting = iter(plans)
 
         async def work() -> None:
@@ -258,7 +263,7 @@ class _Sweep:
                 keeping=keeping,
                 coverage=coverage,
                 executor=self._access.executor,
-                workers=self._request.concurrency,
+                workers=self._workers,
                 plan=plan,
                 memory=memory,
                 now=keeping.moment,
@@ -387,6 +392,11 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+def _scopes_at_once(accounts: list[Account]) -> int:
+    """Return how many scopes are read at once: most wait for their provider, each for another part of it."""
+    return max(_SCOPES_AT_ONCE, min(_MOST_SCOPES, sum(len(account.regions) for account in accounts)))
 
 
 def _distinct_regions(
