@@ -21,7 +21,7 @@ import pyarrow as pa
 from stocktake.store.catalog import run
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     import duckdb
 
@@ -71,6 +71,12 @@ def new_holder() -> Holder:
     return Holder(uuid.uuid4().hex, socket.gethostname(), os.getpid(), f"{_here()} {_started(os.getpid())}")
 
 
+def are_others(connection: duckdb.DuckDBPyConnection, own_id: str, sweep_id: int) -> bool:
+    """Say whether other syncs are under way, or have begun after a sweep."""
+    statement = "SELECT EXISTS (FROM lease_holders WHERE holder <> $id) OR EXISTS (FROM sweeps WHERE sweep_id > $sweep)"
+    return bool(run(connection, statement, {"id": own_id, "sweep": sweep_id})[0][0])
+
+
 def read_busy(
     connection: duckdb.DuckDBPyConnection, own_id: str, scopes: Collection[ScopeKey]
 ) -> list[tuple[ScopeKey, Holder, int]]:
@@ -96,12 +102,26 @@ def take(connection: duckdb.DuckDBPyConnection, own_id: str, scopes: Collection[
         )
 
 
-def give_back(connection: duckdb.DuckDBPyConnection, own_id: str, scope: ScopeKey) -> None:
-    """End the lease of one scope; in the caller's transaction."""
+def give_back(connection: duckdb.DuckDBPyConnection, own_id: str, scopes: Collection[ScopeKey]) -> None:
+    """End the leases of some scopes; in the caller's transaction."""
+    if not scopes:
+        return
+    with _wanted(connection, scopes):
+        run(
+            connection,
+            "DELETE FROM scope_leases AS l USING wanted_scopes AS w WHERE l.holder = ? "
+            "AND l.account_id = w.account_id AND l.region = w.region AND l.type = w.type",
+            [own_id],
+        )
+
+
+def give_back_covered(connection: duckdb.DuckDBPyConnection, own_id: str, sweep_ids: Sequence[int]) -> None:
+    """End the leases of scopes that a holder's sweeps have finished; in the caller's transaction."""
     run(
         connection,
-        "DELETE FROM scope_leases WHERE account_id = ? AND region = ? AND type = ? AND holder = ?",
-        [*scope, own_id],
+        "DELETE FROM scope_leases AS l USING coverage AS c WHERE l.holder = ? AND list_contains(?, c.sweep_id) "
+        "AND l.account_id = c.account_id AND l.region = c.region AND l.type = c.type",
+        [own_id, list(sweep_ids)],
     )
 
 

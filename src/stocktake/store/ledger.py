@@ -102,6 +102,10 @@ class Ledger:
         marks = ", ".join("?" for _ in values)
         with self._catalog.transaction() as connection:
             run(connection, f"INSERT INTO coverage VALUES ({marks})", values)
+            self._covered(connection, coverage)
+
+    def _covered(self, connection: duckdb.DuckDBPyConnection, coverage: Coverage) -> None:
+        """Do what else is to be done of a scope that is finished, in the transaction of its row."""
 
     def memory(self, account_id: str, region: str, type_name: str) -> tuple[datetime | None, datetime | None]:
         """Return when a scope was last whole, and up to which creation everything of it is known; aware, UTC."""

@@ -21,11 +21,14 @@ from stocktake.store.versions import ScopeVersions
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    import duckdb
+
     from stocktake.resource_types.spec import ResourceType
     from stocktake.store.catalog import Catalog
     from stocktake.store.leases import Elsewhere, Holder, ScopeKey
     from stocktake.store.ledger import Coverage
 
+_OVER_AT_ONCE = 500
 _CATALOG_BYTES = 100_000_000
 _SWEEPS: WeakKeyDictionary[Catalog, list[SharedSweep]] = WeakKeyDictionary()
 """The sweeps that write through this process."""
@@ -56,6 +59,8 @@ class SharedSweep(Ledger):
         self.numbers = list(numbers)
         self.lost: set[ScopeKey] = set()
         self.wrote = False
+        self._in_company = False
+        self._over: list[ScopeKey] = []
         self._scopes: list[tuple[ScopeKey, ScopeVersions]] = []
         self._free_dead(catalog)
         super().__init__(catalog, now)
@@ -66,6 +71,8 @@ class SharedSweep(Ledger):
         with catalog.transaction() as connection:
             for number in leases.own_sweeps(connection, holder.id):
                 self._end_number(number, now)
+            # Which of the leases are over, the owner before may not have written any more.
+            leases.give_back_covered(connection, holder.id, self.numbers)
             leases.enter(connection, holder, self.sweep_id, _wall())
         sweeps_of(catalog).append(self)
 
@@ -108,21 +115,40 @@ class SharedSweep(Ledger):
 
         `again`: what another has read since does not count; `finished_too`: it counts as soon as it ended, however.
         """
-        now = _wall()
+        elsewhere: dict[ScopeKey, Elsewhere] = {}
+        self._in_company = self._in_company or leases.are_others(
+            self._catalog.connection, self.holder.id, self.sweep_id
+        )
+        if self._in_company:
+            elsewhere = self._elsewhere(scopes, again=again, finished_too=finished_too)
+        ours = [key for key in scopes if key not in elsewhere]
+        with self._catalog.transaction() as connection:
+            if len(self._over) >= _OVER_AT_ONCE:
+                self.give_back(connection)
+            leases.take(connection, self.holder.id, ours, _wall())
+        self.lost -= set(ours)
+        return elsewhere
+
+    def give_back(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Write that the leases of finished scopes are over; in the caller's transaction."""
+        leases.give_back(connection, self.holder.id, self._over)
+        self._over = []
+
+    def _elsewhere(self, scopes: Collection[ScopeKey], *, again: bool, finished_too: bool) -> dict[ScopeKey, Elsewhere]:
+        """Return which of the scopes are not ours to read."""
         elsewhere = {} if again else self._read_since(scopes, ended=finished_too)
-        newest = max((one.sweep_id for one in self._read_since(scopes, ended=True).values()), default=0)
+        with self._catalog.transaction() as connection:
+            for one in sweeps_of(self._catalog):
+                one.give_back(connection)
         if leases.read_busy(self._catalog.connection, self.holder.id, scopes):
             self._free_dead(self._catalog)
         for key, holder, sweep_id in leases.read_busy(self._catalog.connection, self.holder.id, scopes):
             elsewhere[key] = leases.Elsewhere(holder.pid, holder.host, sweep_id)
-        ours = [key for key in scopes if key not in elsewhere]
-        if newest > self.sweep_id and ours:
+        read = self._read_since(scopes, ended=True)
+        if any(one.sweep_id > self.sweep_id for key, one in read.items() if key not in elsewhere):
             # What is read later has the greater number, in each scope.
-            self.cut(now)
-            self.go_on(now)
-        with self._catalog.transaction() as connection:
-            leases.take(connection, self.holder.id, ours, now)
-        self.lost -= set(ours)
+            self.cut(_wall())
+            self.go_on(_wall())
         return elsewhere
 
     def renew(self) -> None:
@@ -130,17 +156,17 @@ class SharedSweep(Ledger):
         now = _wall()
         with self._catalog.transaction() as connection:
             held = leases.renew(connection, self.holder, now)
+            self.give_back(connection)
         if not held:
             # Others took it for dead, and told the ledger so.
             self.go_on(now)
         self._free_dead(self._catalog)
 
-    def write_coverage(self, coverage: Coverage) -> None:
-        """Write the row of a scope that is finished, and give its lease back."""
-        super().write_coverage(coverage)
+    def _covered(self, connection: duckdb.DuckDBPyConnection, coverage: Coverage) -> None:
+        """Note that the scope's lease is over; that is written when it matters to somebody."""
+        del connection
         self.wrote = True
-        with self._catalog.transaction() as connection:
-            leases.give_back(connection, self.holder.id, (coverage.account_id, coverage.region, coverage.type))
+        self._over.append((coverage.account_id, coverage.region, coverage.type))
 
     def finish(self, status: str, calls: int, now: datetime) -> None:
         """End the sweep: complete, gaps or failed."""
@@ -159,6 +185,7 @@ class SharedSweep(Ledger):
 
     def cut(self, now: datetime) -> None:
         """End the number under which the sweep writes."""
+        self._in_company = True
         with self._catalog.transaction():
             self._end_number(self.sweep_id, now)
 

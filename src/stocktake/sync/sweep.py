@@ -9,8 +9,6 @@ from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from stocktake.collect.answers import Scope
-from stocktake.collect.parents import ParentLists, needed_members
 from stocktake.collect.type_reader import TypeReader
 from stocktake.core.clock import SystemClock
 from stocktake.core.errors import ScopeError, StocktakeError, UserError
@@ -25,20 +23,22 @@ from stocktake.store.resource_index import refresh_resources
 from stocktake.store.shared_sweep import LeaseLostError, conclude
 from stocktake.sync.access import CatalogAccess, is_owner_lost
 from stocktake.sync.accounts import ALL_REGIONS, open_accounts
+from stocktake.sync.candidates import batched
 from stocktake.sync.keeping import Keeper, ScopeKeeping
+from stocktake.sync.places import Place, distinct_regions, lease_together
 from stocktake.sync.planning import load_service_types, plan_services
 from stocktake.sync.request import SyncReport
 from stocktake.sync.scope import ScopeRun
 from stocktake.sync.strategies import ScopeMemory, Wish, open_set_obstacle, plan_scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from stocktake.core.clock import Clock
     from stocktake.core.progress import Progress
     from stocktake.resource_types.spec import ResourceType
     from stocktake.store.catalog import Catalog
-    from stocktake.store.leases import Elsewhere, ScopeKey
+    from stocktake.store.leases import ScopeKey
     from stocktake.store.remote import Door
     from stocktake.store.shared_sweep import SharedSweep
     from stocktake.sync.accounts import Account, OpenedAccounts
@@ -56,8 +56,8 @@ ELSEWHERE = "elsewhere"
 """The status of a scope that another process reads."""
 _CARRIED = ("calls", "throttled_calls", "failed_calls", "new", "changed", "aside")
 """What a scope that was begun again has done before."""
-GLOBAL = "global"
-"""The region of what every region answers the same."""
+_LEASES_A_SERVICE = 32
+"""So often, at most, the places of a service are leased, some together: each time costs milliseconds."""
 
 
 def run_sync(request: SyncRequest, progress: Progress, clock: Clock | None = None) -> SyncReport:
@@ -159,9 +159,14 @@ class _Sweep:
             for plan in waiting:
                 types, problems = load_service_types(plan, self._models)
                 await self._access.at_owner(_note_places, keeper, types)
+                places = [
+                    Place(account, region, of_region, self._load_type, only)
+                    for account, region, of_region in distinct_regions(accounts, types)
+                ]
+                for together in batched(places, max(1, len(places) // _LEASES_A_SERVICE)):
+                    lease_together(self._access, together, again=self._request.full or self._request.reconcile)
                 async with asyncio.TaskGroup() as group:
-                    for account, region, of_region in _distinct_regions(accounts, types):
-                        place = _Place(account, region, of_region, self._load_type, only)
+                    for place in places:
                         for resource_type in place.types:
                             group.create_task(self._run_one(keeper, place, resource_type, at_once, report))
                 for name, problem in problems.items():
@@ -195,13 +200,13 @@ class _Sweep:
     async def _run_one(
         self,
         keeper: Keeper,
-        place: _Place,
+        place: Place,
         resource_type: ResourceType,
         at_once: asyncio.Semaphore,
         report: SyncReport,
     ) -> None:
         async with at_once:
-            elsewhere = await place.lease(self._access, again=self._request.full)
+            elsewhere = await place.lease()
             try:
                 if resource_type.name in elsewhere:
                     coverage = self._left_to(elsewhere[resource_type.name].reason, place.key(resource_type))
@@ -215,7 +220,7 @@ class _Sweep:
         """Return what to report of a scope that another process reads."""
         return Coverage(*key, self._clock.now(), status=ELSEWHERE, reason=reason, finished_at=self._clock.now())
 
-    async def _run_scope(self, keeper: Keeper, place: _Place, resource_type: ResourceType) -> Coverage:
+    async def _run_scope(self, keeper: Keeper, place: Place, resource_type: ResourceType) -> Coverage:
         """Read a scope; again from its list where the owner of the catalog went away in the middle."""
         before = dict.fromkeys(_CARRIED, 0)
         while True:
@@ -236,7 +241,7 @@ class _Sweep:
             else:
                 return coverage
 
-    async def _try_scope(self, keeper: Keeper, place: _Place, resource_type: ResourceType, coverage: Coverage) -> None:
+    async def _try_scope(self, keeper: Keeper, place: Place, resource_type: ResourceType, coverage: Coverage) -> None:
         keeping = ScopeKeeping(keeper, resource_type, coverage)
         try:
             await self._read_scope(place, resource_type, keeping, coverage)
@@ -246,7 +251,7 @@ class _Sweep:
 
     async def _read_scope(
         self,
-        place: _Place,
+        place: Place,
         resource_type: ResourceType,
         keeping: ScopeKeeping,
         coverage: Coverage,
@@ -274,7 +279,7 @@ class _Sweep:
             coverage.status = error.status if isinstance(error, ScopeError) else "failed"
             coverage.reason, coverage.hint = error.message, error.hint
 
-    def _plan(self, place: _Place, resource_type: ResourceType, memory: ScopeMemory) -> ScopePlan:
+    def _plan(self, place: Place, resource_type: ResourceType, memory: ScopeMemory) -> ScopePlan:
         request = self._request
         wish = Wish(request.full, request.reconcile, request.reconcile_every)
         return plan_scope(
@@ -291,63 +296,6 @@ class _Sweep:
                 coverage.reason, coverage.hint = problem.message, problem.hint
                 await self._access.at_owner(_write_coverage, coverage)
                 report.scopes.append(coverage)
-
-
-class _Place:
-    """One account and region, while one service is read there."""
-
-    parents: ParentLists
-
-    def __init__(
-        self,
-        account: Account,
-        region: str,
-        types: list[ResourceType],
-        load: Callable[[str], ResourceType],
-        only: frozenset[ScopeKey] | None,
-    ) -> None:
-        self.account = account
-        self._region = region
-        self.types = [one for one in types if only is None or self.key(one) in only]
-        self._load = load
-        self._open = {one.name for one in self.types}
-        self._leasing = asyncio.Lock()
-        self._elsewhere: dict[str, Elsewhere] | None = None
-
-    async def lease(self, access: CatalogAccess, *, again: bool) -> dict[str, Elsewhere]:
-        """Lease the types here, once, and return those that other processes read, or have read meanwhile.
-
-        `again`: read what others have read, too.
-        """
-        async with self._leasing:
-            if self._elsewhere is None:
-                keys = [self.key(one) for one in self.types]
-                found = await access.at_owner(lambda _, ledger: ledger.lease(keys, again=again))
-                self._elsewhere = {name: one for (_, _, name), one in found.items()}
-                ours = [one for one in self.types if one.name not in self._elsewhere]
-                above = {one.list_call.parent.type for one in ours if one.list_call.parent is not None}
-                # A parent that another process reads is listed by its first child that asks.
-                awaited = above & {one.name for one in ours}
-                self.parents = ParentLists(self._load, awaited=awaited, members=needed_members(ours))
-        return self._elsewhere
-
-    def key(self, resource_type: ResourceType) -> ScopeKey:
-        """Return what a type's scope here is leased by."""
-        scope = self.scope(resource_type)
-        return scope.account_id, scope.region, scope.type_name
-
-    def scope(self, resource_type: ResourceType) -> Scope:
-        """Return a type's scope here."""
-        identity = self.account.identity
-        region = GLOBAL if resource_type.scope == GLOBAL else self._region
-        return Scope(identity.account_id, identity.partition, region, resource_type.name, self._region)
-
-    def ended(self, type_name: str) -> None:
-        """Take note that a type has been read; after the last, forget the parents."""
-        self.parents.give_up(type_name)
-        self._open.discard(type_name)
-        if not self._open:
-            self.parents.close()
 
 
 # Steps at the owner of the catalog, in its order: the door, the ledger, and what they need.
@@ -397,26 +345,6 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 def _scopes_at_once(accounts: list[Account]) -> int:
     """Return how many scopes are read at once: most wait for their provider, each for another part of it."""
     return max(_SCOPES_AT_ONCE, min(_MOST_SCOPES, sum(len(account.regions) for account in accounts)))
-
-
-def _distinct_regions(
-    accounts: list[Account], types: list[ResourceType]
-) -> list[tuple[Account, str, list[ResourceType]]]:
-    """Return every account and region once, even where two profiles lead to the same account.
-
-    What every region answers the same is asked in the first.
-    """
-    found: dict[tuple[str, str], tuple[Account, str, list[ResourceType]]] = {}
-    asked: set[str] = set()
-    for account in accounts:
-        account_id = account.identity.account_id
-        for region in account.regions:
-            if (account_id, region) in found:
-                continue
-            of_region = [one for one in types if one.scope != GLOBAL or account_id not in asked]
-            found[account_id, region] = (account, region, of_region)
-            asked.add(account_id)
-    return list(found.values())
 
 
 @contextmanager

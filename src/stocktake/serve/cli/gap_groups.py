@@ -40,7 +40,7 @@ class GapGroup:
     @property
     def word(self) -> str:
         """Return how the group begins: a gap, or what is worth saying of scopes that leave nothing open."""
-        return {"unsupported": "unsupported", "complete": "note"}.get(self.status, "gap")
+        return {"unsupported": "unsupported", "elsewhere": "elsewhere", "complete": "note"}.get(self.status, "gap")
 
 
 def group_by_cause(scopes: Sequence[Coverage]) -> list[GapGroup]:

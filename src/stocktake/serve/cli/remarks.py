@@ -19,8 +19,8 @@ def scope_name(scope: Coverage | ScopeStatus) -> str:
 def gap_remarks(scope: Coverage | ScopeStatus, before_gap: str = "") -> Iterator[str]:
     """Yield why a scope is not whole, and what to do about it."""
     name = scope_name(scope)
-    if scope.status == "unsupported":
-        yield f"{name}: unsupported: {scope.reason or 'no reason given'}"
+    if scope.status in {"unsupported", "elsewhere"}:
+        yield f"{name}: {scope.status}: {scope.reason or 'no reason given'}"
     elif scope.status != "complete":
         yield f"{before_gap}{name}: {scope.status}: {scope.reason or 'no reason given'}"
     elif scope.reason:
