@@ -31,6 +31,13 @@ IMPLIED = {
     ("aws_rds_dbinstance", "vpc_id", VPC),
     # Of the group that refers to itself only by its rules, and of roles in a profile.
     ("aws_iam_instanceprofile", "arn", "aws_iam_role"),
+    # Of a machine's key pair, and of what roles and keys say of their profiles and aliases.
+    ("aws_ec2_instance", "key_name", "aws_ec2_keypair"),
+    *(
+        ("aws_iam_role", field, "aws_iam_instanceprofile")
+        for field in ("arn", "instance_profile_id", "instance_profile_name")
+    ),
+    *(("aws_kms_key", field, "aws_kms_alias") for field in ("alias_arn", "alias_name")),
 }
 """Edges that seeding does not make itself: source type, field, target type; each judged by hand to be right."""
 

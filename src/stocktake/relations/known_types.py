@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from stocktake.resource_types.generated import read_names, read_service
-from stocktake.resource_types.names import plain_name
+from stocktake.resource_types.names import plain_name, stands_alone
 from stocktake.resource_types.schema import field_name
 
 _PLACE = re.compile(r"\{\w+\}")
@@ -41,7 +41,7 @@ class KnownTypes:
 
     names: frozenset[str]
     by_noun: dict[str, tuple[str, ...]]
-    """Plain noun -> types; EC2's first, whose nouns are used without its name."""
+    """Plain noun -> types; those of services whose nouns are used without their names (EC2) first."""
     by_service_noun: dict[str, tuple[str, ...]]
     """Plain service (by any of its names) and noun -> types."""
     by_key: dict[tuple[str, str], tuple[str, ...]]
@@ -63,7 +63,7 @@ def known_types() -> KnownTypes:
     of_service: dict[str, list[tuple[str, str]]] = {}
     arn_forms: list[ArnForm] = []
     also_called = _other_names(stated.prefixes)
-    ordered = sorted(stated.types, key=lambda one: (one.service != "ec2", one.tier != _FIRST_TIER, one.name))
+    ordered = sorted(stated.types, key=lambda one: (not stands_alone(one.service), one.tier != _FIRST_TIER, one.name))
     for one in ordered:
         noun = plain_name(one.noun)
         by_noun.setdefault(noun, []).append(one.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from stocktake.relations.known_types import known_types
+from stocktake.resource_types.generated import read_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ def claimed_type(type_name: str, path: tuple[str, ...], types: tuple[str, ...]) 
     That is: with its service in the name, or by a noun of the own service or of EC2.
     """
     known = known_types()
-    near = {known.services.get(type_name), "ec2"}
+    near = {known.services.get(type_name), *read_names().alone}
     for name in path[-1:-3:-1]:
         words = [word for word in name.split("_") if word not in _ENDINGS]
         for start in range(len(words) if types else 0):
@@ -96,7 +97,7 @@ def _is_own(type_name: str, noun: list[str]) -> bool:
 
 def _of_others(shared: tuple[str, ...], *, has_own: bool, is_end: bool) -> tuple[str, ...]:
     """Return which types of other services a noun says; where the own service has the noun, only EC2's."""
-    if shared and known_types().services[shared[0]] == "ec2":
+    if shared and known_types().services[shared[0]] in read_names().alone:
         return shared[:1] if has_own else shared
     few = len(shared) <= (_MOST_OF_AN_END if is_end else _MOST)
     return shared if few and not has_own else ()
