@@ -196,6 +196,7 @@ def test_questions_are_listed_and_answered(call: Run) -> None:
         (("ask", "nothing_at_all"), "unknown_question"),
         (("ask", "spot_savings", "--param", "team"), "bad_parameter"),
         (("jobs", "--tag", "team"), "bad_tag"),
+        (("jobs", "--type", "aws_batch_job"), "type_not_held"),
         (("jobs", "--state", "done"), "usage"),
         (("jobs", "--prices", "nowhere.csv"), "prices_unreadable"),
     ],

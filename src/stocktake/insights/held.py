@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from stocktake.core.errors import UserError
 from stocktake.insights.sql_text import quoted
 from stocktake.query.runner import run_query
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
     from stocktake.store.catalog import Catalog
 
 Schema = dict[str, Any]
@@ -36,6 +39,18 @@ def held_types(catalog: Catalog) -> dict[str, HeldType]:
         str(name): HeldType(orjson.loads(schema), column, str(version))
         for name, schema, column, version in run_query(catalog, sql).rows()
     }
+
+
+def require_types(held: Container[str], needed: Iterable[str], what: str) -> None:
+    """Raise a UserError that says what to do if one of the types is not held; `what` needs it."""
+    missing = next((name for name in needed if name not in held), None)
+    if missing is not None:
+        raise UserError(
+            f"{what} needs {missing}, which the catalog does not hold",
+            code="type_not_held",
+            hint=f"Run `stocktake sync --type {missing}` first; `stocktake types` lists the names.",
+            where=missing,
+        )
 
 
 def has_field(schema: Schema, path: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stocktake.insights.held import held_types, require_types
 from stocktake.insights.names import ask
 
 if TYPE_CHECKING:
@@ -56,7 +57,11 @@ class JobFilter:
 def list_jobs(
     catalog: Catalog, wanted: JobFilter, *, order: str = "created", limit: int = 0, prices: pa.Table | None = None
 ) -> Result:
-    """Return the jobs, a row each; `order` is one of `ORDERS`, limit 0 stands for all."""
+    """Return the jobs, a row each; `order` is one of `ORDERS`, limit 0 stands for all.
+
+    Raises: UserError for a type that is not held.
+    """
+    require_types(held_types(catalog), wanted.types, "The list")
     conditions, parameters = _conditions(wanted)
     same = "{0}.type = j.type AND {0}.id = j.id AND {0}.account_id = j.account_id AND {0}.region = j.region"
     shown = f"LIMIT {limit}" if limit else ""
@@ -73,6 +78,7 @@ def list_jobs(
         """,
         parameters or None,
         prices=prices,
+        types=wanted.types,
     )
 
 

@@ -84,7 +84,7 @@ def read_job(
     where = "{0} = $id AND account_id = $account AND {1} = $region"
     parameters = {"id": found.id, "account": found.account_id, "region": found.region}
     plain = where.format("id", "region")
-    facets = _rows(catalog, f"SELECT * FROM jobs WHERE type = '{found.type}' AND {plain}", parameters)
+    facets = _rows(catalog, f"SELECT * FROM jobs WHERE {plain}", parameters, types=(found.type,))
     if not facets:
         raise _no_job(found)
     one_set = column_sets().get(found.type)
@@ -100,8 +100,10 @@ def read_job(
     return JobReport(facets[0], derived, fields, _phases(facets[0], derived), tuple(bills), tuple(edges))
 
 
-def _rows(catalog: Catalog, sql: str, parameters: Row, prices: pa.Table | None = None) -> list[Row]:
-    result = ask(catalog, sql, parameters, prices=prices)
+def _rows(
+    catalog: Catalog, sql: str, parameters: Row, prices: pa.Table | None = None, types: tuple[str, ...] = ()
+) -> list[Row]:
+    result = ask(catalog, sql, parameters, prices=prices, types=types)
     names = [column.name for column in result.columns]
     return [dict(zip(names, row, strict=True)) for row in result.rows()]
 

@@ -17,7 +17,7 @@ from stocktake.query.covering import words_of
 from stocktake.query.runner import run_query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from datetime import datetime
 
     import pyarrow as pa
@@ -43,18 +43,24 @@ def ask(
     *,
     prices: pa.Table | None = None,
     as_of: datetime | None = None,
+    types: Collection[str] = (),
 ) -> Result:
-    """Run one read-only statement that may use our names. Raises: as `query.runner.run_query`."""
-    return run_query(catalog, sql, parameters, as_of=as_of, named=named_in(catalog, sql, prices))
+    """Run one read-only statement that may use our names. Raises: as `query.runner.run_query`.
+
+    `types`: of which types `jobs` is to have the jobs; () of all. To plan a view over hundreds takes most of a second.
+    """
+    return run_query(catalog, sql, parameters, as_of=as_of, named=named_in(catalog, sql, prices, types=types))
 
 
-def named_in(catalog: Catalog, sql: str, prices: pa.Table | None = None) -> dict[str, str]:
+def named_in(
+    catalog: Catalog, sql: str, prices: pa.Table | None = None, *, types: Collection[str] = ()
+) -> dict[str, str]:
     """Return what those of our names stand for that a statement uses, and what they in turn need, in that order.
 
     Names: `<type>_insights`, `jobs`, `job_details`, `prices`, `job_bills`, `job_costs`, `lineage`. Where no type that
     one of them is about is held, it has no rows; insights of a type that is not held are no name of ours.
     """
-    wanted = words_of(sql) & _all_names()
+    wanted = words_of(sql) & names_of_ours()
     if not wanted:
         return {}
     held = held_types(catalog)
@@ -72,13 +78,14 @@ def named_in(catalog: Catalog, sql: str, prices: pa.Table | None = None) -> dict
         found[DETAILS] = _details_sql(sets.values())
     if JOBS in wanted:
         found[WORDS] = words_sql()
-        found[JOBS] = jobs_sql(held)
+        found[JOBS] = jobs_sql({name: one for name, one in held.items() if not types or name in types})
     if EDGES in wanted:
         found[EDGES] = edges_sql(held)
     return found
 
 
-def _all_names() -> set[str]:
+def names_of_ours() -> set[str]:
+    """Return all names, whether the types that they are about are held or not."""
     return {PRICES, BILLS, COSTS, JOBS, DETAILS, EDGES} | {one.view for one in column_sets().values()}
 
 

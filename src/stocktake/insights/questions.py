@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from stocktake.core.errors import UserError
-from stocktake.insights.held import held_types
+from stocktake.insights.held import held_types, require_types
 from stocktake.insights.names import ask
 from stocktake.query.runner import run_query
 
@@ -93,14 +93,7 @@ def answer(catalog: Catalog, question: Question, given: Mapping[str, str], price
             code="unknown_parameter",
             hint=f"Its parameters: {there}.",
         )
-    held = held_types(catalog)
-    missing = next((name for name in question.needs if name not in held), None)
-    if missing is not None:
-        raise UserError(
-            f"The question {question.name} needs {missing}, which the catalog does not hold",
-            code="type_not_held",
-            hint=f"Run `stocktake sync --type {missing}` first.",
-        )
+    require_types(held_types(catalog), question.needs, f"The question {question.name}")
     values = {one.name: _value(catalog, one, given.get(one.name, one.default)) for one in question.parameters}
     return ask(catalog, question.sql, values or None, prices=prices)
 
