@@ -26,7 +26,7 @@ from stocktake.query.frames import ANSWER, BATCH, END, ERROR, READY, FrameError,
 from stocktake.query.serving import encode_question
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -199,9 +199,17 @@ class SqlWorker:
             self._ready_child()
 
     def run(
-        self, sql: str, parameters: object = None, limits: SqlLimits = DEFAULT_LIMITS, *, as_of: datetime | None = None
+        self,
+        sql: str,
+        parameters: object = None,
+        limits: SqlLimits = DEFAULT_LIMITS,
+        *,
+        as_of: datetime | None = None,
+        named: Mapping[str, str] | None = None,
     ) -> SqlAnswer:
         """Run one statement that only reads; about a moment (UTC), where one is given.
+
+        `named`: names that stand for statements of ours, as in `runner.run_query`.
 
         Raises, also while the batches are read: SqlError (`sql_timeout`, `sql_out_of_memory`, `sql_result_too_large`,
         `sql_cancelled`, and what is wrong with the statement); what opening a catalog raises.
@@ -211,6 +219,7 @@ class SqlWorker:
             "parameters": encode_question("", parameters).decode(),
             "limits": asdict(limits),
             "as_of": as_of.isoformat() if as_of else None,
+            "named": dict(named or {}),
         }
         self._turn.acquire()
         call = None

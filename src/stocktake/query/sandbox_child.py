@@ -108,7 +108,9 @@ def _answer(frames: Frames, session: _Session, request: dict[str, Any]) -> None:
     try:
         catalog = session.open(limits["memory_bytes"])
         with _limited(limits["memory_bytes"]), _timed(catalog.connection, limits["seconds"]):
-            reader = read_batches(catalog, request["sql"], _BATCH_ROWS, parameters, as_of=moment)
+            reader = read_batches(
+                catalog, request["sql"], _BATCH_ROWS, parameters, as_of=moment, named=request["named"]
+            )
             _send(frames, reader, request["sql"], limits)
     except StocktakeError as error:
         if not isinstance(error, SqlError):

@@ -35,6 +35,8 @@ COMMANDS = (
     "permissions",
     "types",
     "schema",
+    "sql",
+    "complete",
     "prune",
     "docs",
 )
