@@ -120,8 +120,19 @@ def main() -> None:
     parser.add_argument("--organization", action="store_true", help="only many accounts and regions in one process")
     parser.add_argument("--accounts", type=int, default=200, help="accounts of the organization")
     parser.add_argument("--insights", action="store_true", help="only what is derived of many training jobs")
+    parser.add_argument(
+        "--sharing",
+        type=float,
+        nargs="?",
+        const=300.0,
+        metavar="SECONDS",
+        help="only two syncs and three readers on one catalog, each a process",
+    )
     given = parser.parse_args()
     console = Console(width=130)
+    if given.sharing:
+        subprocess.run([sys.executable, str(HERE / "sharing.py"), "--seconds", str(given.sharing)], check=True)
+        return
     if given.insights:
         subprocess.run([sys.executable, str(HERE / "insights.py")], check=True)
         return

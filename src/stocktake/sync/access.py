@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _REJOIN_SECONDS = 30.0
 """How long to look for the successor of an owner that went away; then it is an error, and exit code 6."""
+_TRIES = 20
+"""So many owners in a row that let go before they did a thing are no chance."""
 _ALONE_SECONDS = 1.0
 """How long readers may keep the writer from a checkpoint before it gives up until the next occasion."""
 T = TypeVar("T")
@@ -92,16 +94,22 @@ class CatalogAccess:
 
     def _join(self, wait_seconds: float) -> None:
         end = time.monotonic() + wait_seconds
+        lost = 0
         while True:
             door = self._found_door(max(0.0, end - time.monotonic()))
             now = self._now()
             try:
                 self.ledger = door.call(SharedSweep, door.catalog, now, self._holder, self._numbers, self._began)
                 self.held |= set(door.call(held_types, door.catalog))
+                # By the ledger's time, not ours: a machine's clock may be set back.
+                self._began = self._began or self.ledger.began_at()
             except OwnerLostError:
                 door.close()
-                if time.monotonic() >= end:
+                lost += 1
+                if lost >= _TRIES:
                     raise
+                # There was somebody, who was about to end: the successor deserves its own time.
+                end = time.monotonic() + max(self._wait_seconds, _REJOIN_SECONDS)
             except BaseException:
                 door.leave()
                 door.close()
@@ -109,8 +117,6 @@ class CatalogAccess:
             else:
                 self.door = door
                 self._numbers.append(self.ledger.sweep_id)
-                # By the ledger's time, not ours: a machine's clock may be set back.
-                self._began = self._began or self.ledger.began_at()
                 return
 
     def _found_door(self, wait_seconds: float) -> Door:
