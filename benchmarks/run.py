@@ -119,6 +119,7 @@ def main() -> None:
     parser.add_argument("--limits", action="store_true", help="only two rate limits at once, and boto3's modes beside")
     parser.add_argument("--organization", action="store_true", help="only many accounts and regions in one process")
     parser.add_argument("--accounts", type=int, default=200, help="accounts of the organization")
+    parser.add_argument("--search", action="store_true", help="only searches over two million resources")
     parser.add_argument("--insights", action="store_true", help="only what is derived of many training jobs")
     parser.add_argument(
         "--sharing",
@@ -135,6 +136,9 @@ def main() -> None:
         return
     if given.insights:
         subprocess.run([sys.executable, str(HERE / "insights.py")], check=True)
+        return
+    if given.search:
+        subprocess.run([sys.executable, str(HERE / "search.py")], check=True)
         return
     if given.limits or given.organization:
         if given.limits:

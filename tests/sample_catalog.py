@@ -16,6 +16,7 @@ from stocktake.resource_types.spec import Kind, ResourceType, ValueType
 from stocktake.store.catalog import Catalog, open_catalog
 from stocktake.store.change_log import update_changes
 from stocktake.store.ledger import Aside, Coverage, Ledger
+from stocktake.store.resource_index import refresh_resources
 from stocktake.store.type_tables import ensure_tables
 from stocktake.store.versions import ScopeVersions
 
@@ -117,6 +118,7 @@ def write_sweep(
         one.finished_at = moment
         ledger.write_coverage(one)
     whole = all(one.status == "complete" for one in coverage)
+    refresh_resources(catalog)
     update_changes(catalog)
     ledger.finish("complete" if whole else "gaps", sum(one.calls for one in coverage), moment)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
@@ -221,10 +223,26 @@ def test_as_of_a_moment(estate: Estate) -> None:
     assert estate.called("", as_of=estate.first - timedelta(days=1)) == set()
 
 
+def test_what_is_deleted(estate: Estate) -> None:
+    assert estate.called("", deleted=True) == {"queue audit"}
+    assert estate.called("orders", deleted=True) == set()
+    [row] = search(estate.catalog, "name:audit", deleted=True).rows
+    assert row.deleted_at is not None
+    assert row.changed_at < estate.first < row.deleted_at
+    assert row.first_seen_at == row.changed_at
+
+
+def test_a_moment_tells_when_scopes_were_known_then(estate: Estate) -> None:
+    for row in search(estate.catalog, "", as_of=estate.first, limit=100).rows:
+        assert not row.stale
+        assert row.changed_at <= row.last_seen_at <= estate.first
+    assert estate.called("stale:true OR last_seen:>now-0s", as_of=estate.first) == set()
+
+
 def test_a_found_resource_is_what_the_view_says(estate: Estate) -> None:
     for moment in (None, estate.now):
         rows = search(estate.catalog, "", limit=1_000, sort="key", now=estate.now, as_of=moment).rows
-        names = [*rows[0].__dataclass_fields__]
+        names = [name for name in rows[0].__dataclass_fields__ if name != "deleted_at"]
         told = run(estate.catalog.connection, f"SELECT {', '.join(names)} FROM resources ORDER BY key")
         assert [tuple(getattr(row, name) for name in names) for row in rows] == told
 
@@ -377,6 +395,39 @@ def test_other_arguments_that_make_no_sense(estate: Estate, more: dict[str, Any]
     with pytest.raises(UserError) as caught:
         search(estate.catalog, "", **more)
     assert caught.value.code == code
+
+
+def test_the_same_through_a_process_that_has_the_catalog_open(estate: Estate, tmp_path: Path) -> None:
+    path = tmp_path / "copy.duckdb"
+    path.write_bytes(estate.path.read_bytes())
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "ready\n"
+        with open_reading(path, 10.0) as catalog:
+            for text in ("team:*", "resource_config.instance_count:>1 creation_time:>now-7d", "orders", "size:>10"):
+                for moment in (None, estate.first):
+                    more: dict[str, Any] = {"facets": FACETS, "as_of": moment, "now": estate.now, "limit": 3}
+                    assert search(catalog, text, **more) == search(estate.catalog, text, **more)
+    finally:
+        owner.kill()
+        owner.wait()
+
+
+OWNER = """
+import sys
+from pathlib import Path
+from stocktake.query.serving import READ, lock_down, serve_reader
+from stocktake.store.owner import CatalogOwner, join_catalog
+
+joined = join_catalog(Path(sys.argv[1]), "write", "0", wait_seconds=10)
+lock_down(joined.catalog)
+owner = CatalogOwner(joined.catalog, joined.turn, {READ: serve_reader})
+print("ready", flush=True)
+sys.stdin.read()
+"""
 
 
 def test_types_narrow(estate: Estate) -> None:

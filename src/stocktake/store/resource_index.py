@@ -35,7 +35,8 @@ RULES = 1
 _KNOWN_SWEEP = "resources_known_sweep"
 _RULES = "resources_rules"
 _COUNTED = "resources_tags_counted"
-_SCOPE_FACTS = {"type": "name", "provider": "provider", "service": "service"}
+_SCOPE_FACTS = ("name", "provider", "service")
+_TYPES_AT_ONCE = 32
 
 
 def refresh_resources(catalog: Catalog, type_names: Sequence[str] | None = None) -> int:
@@ -52,9 +53,10 @@ def refresh_resources(catalog: Catalog, type_names: Sequence[str] | None = None)
     [(newest,)] = run(connection, "SELECT coalesce(max(sweep_id), 0) FROM sweeps")
     names = _changed_types(connection, known) if type_names is None else list(type_names)
     written = 0
-    for held in read_held_types(connection, names):
+    types = read_held_types(connection, names)
+    for at in range(0, len(types), _TYPES_AT_ONCE):
         with catalog.transaction():
-            written += _write_type(connection, held, known)
+            written += _write_types(connection, types[at : at + _TYPES_AT_ONCE], known)
     with catalog.transaction():
         if type_names is None:
             _write_coverage(connection, known)
@@ -106,65 +108,78 @@ def _changed_types(connection: duckdb.DuckDBPyConnection, known: int) -> list[st
     return [str(row[0]) for row in rows]
 
 
-def _write_type(connection: duckdb.DuckDBPyConnection, held: HeldType, known: int) -> int:
-    """Take out what ended or changed since a sweep, put in what began and still holds."""
-    joined = _note_touched(connection, held, known)
-    [(touched,)] = run(connection, "SELECT count(*) FROM _touched")
+def _write_types(connection: duckdb.DuckDBPyConnection, types: Sequence[HeldType], known: int) -> int:
+    """Take out what ended or changed since a sweep, put in what began and still holds: of some types at once."""
+    touched = _note_touched(connection, types, known)
     if touched == 0:
         return 0
-    fresh = f"{joined} WHERE _h._to IS NULL AND _h._sweep > {known}"
-    if has_tags(held):
-        give_columns(connection, f"(SELECT unnest(_h.tags) AS tag FROM {fresh})", touched)
+    fresh = f"_h._to IS NULL AND _h._sweep > {known}"
+    tagged = [f"SELECT unnest(_h.tags) AS tag FROM {_versions(one)} WHERE {fresh}" for one in types if has_tags(one)]
+    if tagged:
+        give_columns(connection, f"({' UNION ALL '.join(tagged)})", touched)
     run(
         connection,
-        "CREATE OR REPLACE TEMP TABLE _before AS SELECT scope AS _bs, id AS _bi, created_at AS _bc, "
-        "first_seen_at AS _first FROM resource_index SEMI JOIN _touched ON scope = _scope AND id = _key",
+        "CREATE OR REPLACE TEMP TABLE _before AS "
+        "SELECT resource_index.rowid AS _row, scope AS _bs, id AS _bi, created_at AS _bc, first_seen_at AS _first "
+        "FROM resource_index SEMI JOIN _touched ON scope = _scope AND id = _key",
     )
-    run(connection, "DELETE FROM resource_index USING _touched WHERE scope = _scope AND id = _key")
+    run(connection, "DELETE FROM resource_index WHERE rowid IN (SELECT _row FROM _before)")
+    [(last,)] = run(connection, "SELECT coalesce(max(rowid), -1) FROM resource_index")
     columns = {key: column for key, column in read_tag_columns(connection).items() if column}
-    picked = ", ".join(f"{sql} AS {name}" for name, sql in _row(held, columns).items())
+    rows = " UNION ALL ".join(_rows(one, columns, fresh) for one in types)
+    names = ", ".join([*_row(types[0], {}), *columns.values()])
+    [(written,)] = run(connection, f"INSERT INTO resource_index ({names}) {rows}")
+    note_tags(connection, f"resource_index WHERE rowid > {last}")
+    return int(written)
+
+
+def _versions(held: HeldType) -> str:
+    """Return the versions of a type, each with the number of its scope, as SQL."""
+    # Underscored, since a type may have a field of any other name.
+    scopes = f"(SELECT scope, account_id, region FROM resource_scopes WHERE type = {literal(held.name)})"
+    history = quote(history_name(held.name))
+    return f"{history} AS _h JOIN {scopes} AS _s(_scope, _a, _r) ON _h.account_id = _a AND _h._region = _r"
+
+
+def _note_touched(connection: duckdb.DuckDBPyConnection, types: Sequence[HeldType], known: int) -> int:
+    """Note scopes that are new, and in `_touched` which resources began, changed or ended since a sweep.
+
+    Return how many those are.
+    """
+    changed = f"(_h._sweep > {known} OR _h._end_sweep > {known})"
+    places = " UNION ALL ".join(
+        f"SELECT DISTINCT {', '.join(literal(getattr(one, fact)) for fact in _SCOPE_FACTS)}, account_id, _region "
+        f"FROM {quote(history_name(one.name))} AS _h WHERE {changed}"
+        for one in types
+    )
+    run(
+        connection,
+        "INSERT INTO resource_scopes (type, provider, service, account_id, region, scope) "
+        "SELECT * EXCLUDE (_last), _last + row_number() OVER (ORDER BY t, a, r) FROM "
+        f"(({places}) EXCEPT SELECT type, provider, service, account_id, region FROM resource_scopes) "
+        "AS _new(t, p, s, a, r), (SELECT coalesce(max(scope), 0) AS _last FROM resource_scopes)",
+    )
+    touched = " UNION ALL ".join(
+        f"SELECT DISTINCT _scope, _h._id AS _key FROM {_versions(one)} WHERE {changed}" for one in types
+    )
+    [(count,)] = run(connection, f"CREATE OR REPLACE TEMP TABLE _touched AS {touched}")
+    return int(count)
+
+
+def _rows(held: HeldType, columns: dict[str, str], fresh: str) -> str:
+    """Return the rows of a type that the search table lacks, as SQL."""
+    picked = ", ".join(_row(held, columns).values())
     closed = (
         "SELECT account_id AS _ca, _region AS _cr, _id AS _ci, _created AS _cc, min(_from) AS _closed_first "
         f"FROM {quote(history_name(held.name))} WHERE _to IS NOT NULL AND _id IN (SELECT _key FROM _touched) "
         "GROUP BY ALL"
     )
-    [(written,)] = run(
-        connection,
-        f"INSERT INTO resource_index BY NAME SELECT {picked} FROM {joined} "
+    return (
+        f"SELECT {picked} FROM {_versions(held)} "
         f"LEFT JOIN ({closed}) ON _ci = _h._id AND _ca = _a AND _cr = _r AND _cc IS NOT DISTINCT FROM _h._created "
         "LEFT JOIN _before ON _bi = _h._id AND _bs = _scope AND _bc IS NOT DISTINCT FROM _h._created "
-        f"WHERE _h._to IS NULL AND _h._sweep > {known}",
+        f"WHERE {fresh}"
     )
-    if has_tags(held):
-        note_tags(connection, "resource_index AS _i SEMI JOIN _touched ON _i.scope = _scope AND _i.id = _key")
-    return int(written)
-
-
-def _note_touched(connection: duckdb.DuckDBPyConnection, held: HeldType, known: int) -> str:
-    """Note scopes that are new, and in `_touched` which resources began, changed or ended since a sweep.
-
-    Return the type's versions, each with the number of its scope, as SQL.
-    """
-    history = quote(history_name(held.name))
-    # Underscored, since a type may have a field of any other name.
-    changed = f"(_h._sweep > {known} OR _h._end_sweep > {known})"
-    facts = ", ".join(f"{literal(getattr(held, fact))} AS {name}" for name, fact in _SCOPE_FACTS.items())
-    run(
-        connection,
-        "INSERT INTO resource_scopes BY NAME SELECT * EXCLUDE (_last), "
-        "_last + row_number() OVER (ORDER BY account_id, region) AS scope FROM "
-        f"(SELECT DISTINCT {facts}, account_id, _region AS region FROM {history} AS _h WHERE {changed} "
-        "EXCEPT SELECT type, provider, service, account_id, region FROM resource_scopes), "
-        "(SELECT coalesce(max(scope), 0) AS _last FROM resource_scopes)",
-    )
-    scopes = f"(SELECT scope, account_id, region FROM resource_scopes WHERE type = {literal(held.name)})"
-    joined = f"{history} AS _h JOIN {scopes} AS _s(_scope, _a, _r) ON _h.account_id = _a AND _h._region = _r"
-    run(
-        connection,
-        "CREATE OR REPLACE TEMP TABLE _touched AS "
-        f"SELECT DISTINCT _scope, _h._id AS _key FROM {joined} WHERE {changed}",
-    )
-    return joined
 
 
 def _row(held: HeldType, columns: dict[str, str]) -> dict[str, str]:
@@ -181,9 +196,8 @@ def _row(held: HeldType, columns: dict[str, str]) -> dict[str, str]:
         "changed_at": "_h._from",
         "text": text_expression(held, "_h", columns),
     }
-    if has_tags(held):
-        row |= {column: f"tag({tags}, {literal(key)})" for key, column in columns.items()}
-    return row
+    values = {column: f"tag({tags}, {literal(key)})" if has_tags(held) else "NULL" for key, column in columns.items()}
+    return row | values
 
 
 def _write_coverage(connection: duckdb.DuckDBPyConnection, known: int) -> None:

@@ -9,7 +9,7 @@ RESOURCE_TABLES: tuple[str, ...] = (
     """
     CREATE TABLE resource_scopes (
         scope INTEGER NOT NULL, type VARCHAR NOT NULL, provider VARCHAR NOT NULL, service VARCHAR NOT NULL,
-        account_id VARCHAR NOT NULL, region VARCHAR NOT NULL, complete_at TIMESTAMP, stale BOOLEAN
+        account_id VARCHAR NOT NULL, region VARCHAR NOT NULL, complete_at TIMESTAMP, stale BOOLEAN NOT NULL DEFAULT true
     )
     """,
     # One row for each resource that exists; tag_1 and so on hold what resource_tag_keys says.
@@ -45,7 +45,7 @@ RESOURCE_TABLES: tuple[str, ...] = (
     CREATE VIEW resources AS
     SELECT i.id AS key, s.type, s.provider, s.service, s.account_id, s.region, i.name,
         tags_map(i.tags) AS tags, i.state, i.created_at, i.first_seen_at,
-        greatest(s.complete_at, i.changed_at) AS last_seen_at, i.changed_at, coalesce(s.stale, true) AS stale
+        greatest(s.complete_at, i.changed_at) AS last_seen_at, i.changed_at, s.stale
     FROM resource_index AS i JOIN resource_scopes AS s USING (scope)
     """,
 )

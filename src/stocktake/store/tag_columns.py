@@ -59,7 +59,8 @@ def note_tags(connection: duckdb.DuckDBPyConnection, rows: str) -> None:
     run(
         connection,
         "INSERT INTO resource_tag_keys BY NAME SELECT DISTINCT tag_key(tag) AS key FROM "
-        f"(SELECT unnest(tags) AS tag FROM {rows}) WHERE tag_key(tag) NOT IN (SELECT key FROM resource_tag_keys)",
+        f"(SELECT DISTINCT unnest(tags) AS tag FROM {rows}) "
+        "WHERE tag_key(tag) NOT IN (SELECT key FROM resource_tag_keys)",
     )
     columns = {key: column for key, column in read_tag_columns(connection).items() if column}
     for key, column in columns.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stocktake.query.search.meaning import Meaning, meaning_of
 from stocktake.query.search.paths import test_path, whole
@@ -22,7 +22,7 @@ from stocktake.query.search.syntax import (
     Test,
     Wild,
 )
-from stocktake.query.search.values import Parameters, Sql, UnfitError, condition
+from stocktake.query.search.values import Parameters, Sql, UnfitError, bounds_of, condition, read_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -272,13 +272,22 @@ def holds_of_text(text: str, test: Test) -> bool:
 
 
 def _in_order(text: str, test: Test) -> bool:
+    bounds = [one for one in bounds_of(test) if one is not None]
+    if bounds and all(read_number(one) is not None for one in bounds):
+        # A text that is compared to a number is one, or there is no order.
+        number = read_number(text)
+        return number is not None and _lies(number, test, float)
+    return _lies(text, test, str.lower)
+
+
+def _lies(value: Any, test: Test, read: Callable[[str], Any]) -> bool:  # noqa: ANN401 - text or number
     match test:
-        case Compares(operator, value):
-            other = value.lower()
-            return {">": text > other, ">=": text >= other, "<": text < other, "<=": text <= other}[operator]
+        case Compares(operator, bound):
+            other = read(bound)
+            return bool({">": value > other, ">=": value >= other, "<": value < other, "<=": value <= other}[operator])
         case Between(low, high, with_low, with_high):
-            above = low is None or text > low.lower() or (with_low and text == low.lower())
-            return above and (high is None or text < high.lower() or (with_high and text == high.lower()))
+            above = low is None or value > read(low) or (with_low and value == read(low))
+            return above and (high is None or value < read(high) or (with_high and value == read(high)))
     return True
 
 

@@ -13,6 +13,7 @@ from stocktake.query.search.meaning import COMMON_KEYS, meaning_of
 from stocktake.query.search.parser import split_key
 from stocktake.query.search.paths import all_paths, plain
 from stocktake.query.search.run import search
+from stocktake.query.search.sources import Moment
 from stocktake.query.search.syntax import Matches, Term, Wild, key_text, literal_text, to_text
 from stocktake.store.catalog import translating
 
@@ -58,7 +59,7 @@ def complete(catalog: Catalog, text: str, cursor: int | None = None) -> Completi
     found = split_key(typed)
     with translating(catalog.path):
         if found is None:
-            return Completion(start, end, tuple(_keys(Knowledge(catalog.connection), typed)))
+            return Completion(start, end, tuple(_keys(Knowledge(catalog.connection, Moment()), typed)))
         key, length = found
         rest = f"{text[:start].rstrip('-')} {text[end:]}"
         values = tuple(_values(catalog, rest, key, typed[length:]))
@@ -124,7 +125,7 @@ def _is_time(knowledge: Knowledge, key: str) -> bool:
 
 
 def _values(catalog: Catalog, rest: str, key: str, typed: str) -> Iterator[Suggestion]:
-    if _is_time(Knowledge(catalog.connection), key):
+    if _is_time(Knowledge(catalog.connection, Moment()), key):
         yield from (Suggestion(text, "value", "time") for text in _TIMES if typed.strip('"') in text)
         return
     wanted = typed.strip('"').replace("*", "")

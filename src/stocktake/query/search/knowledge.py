@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,16 @@ from stocktake.store.resource_rows import HeldType, Schema
 from stocktake.store.tag_columns import read_tag_columns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import duckdb
 
-# What the search table's scopes say, asked of the ledger itself: before a first sweep has come to its end.
-_SCOPES_FROM_LEDGER = """(
-    SELECT CAST(row_number() OVER (ORDER BY c.type, c.account_id, c.region) AS INTEGER) AS scope, c.type, t.provider,
-        t.service, c.account_id, c.region, c.complete_at, c.stale
-    FROM coverage_now AS c JOIN resource_types AS t ON t.type = c.type
+    from stocktake.query.search.sources import Moment
+
+# The scopes of the ledger with a number each, as the search table has them: before a first sweep has come to its end.
+_NUMBERED = """(
+    SELECT CAST(row_number() OVER (ORDER BY type, account_id, region) AS INTEGER) AS scope, *
+    FROM (SELECT DISTINCT type, provider, service, account_id, region FROM coverage JOIN resource_types USING (type))
 )"""
 
 
@@ -33,7 +36,12 @@ class KnownType:
     provider: str
     service: str
     name_column: str | None
-    schema_json: str
+    load_schema: Callable[[str], str] = field(repr=False, compare=False)
+
+    @property
+    def schema_json(self) -> str:
+        """Return the schema as the catalog has it."""
+        return self.load_schema(self.name)
 
     @property
     def held(self) -> HeldType:
@@ -50,13 +58,19 @@ class KnownType:
 class Knowledge:
     """The catalog as far as a search needs it, read once for each search."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        rows = run(
-            connection, "SELECT type, provider, service, name_column, schema_json FROM resource_types ORDER BY type"
-        )
-        self.types = [KnownType(*row) for row in rows]
+    def __init__(self, connection: duckdb.DuckDBPyConnection, moment: Moment) -> None:
+        rows = run(connection, "SELECT type, provider, service, name_column FROM resource_types ORDER BY type")
+        self.types = [KnownType(str(row[0]), str(row[1]), str(row[2]), row[3], self._load_schema) for row in rows]
+        self._schemas: dict[str, str] = {}
+        self._with_path: dict[str, list[KnownType]] = {}
         self.is_indexed = is_complete(connection)
-        self.scopes = "resource_scopes" if self.is_indexed else _SCOPES_FROM_LEDGER
+        self.scopes = "resource_scopes"
+        """The table of scopes."""
+        self.scopes_table = ""
+        """What a statement has to define first, so that there is such a table."""
+        if not (self.is_indexed and moment.is_now):
+            self.scopes = "_scopes"
+            self.scopes_table = f"_scopes AS MATERIALIZED ({self._scopes_then(moment)})"
         self._connection = connection
 
     @cached_property
@@ -66,8 +80,23 @@ class Knowledge:
 
     def types_with(self, path: str) -> list[KnownType]:
         """Return the types that may have a field of this path: those whose schema names its first step."""
-        first = f'"{plain(path.partition(".")[0])}"'
-        return [one for one in self.types if first in _plain_schema(one.schema_json)]
+        first = plain(path.partition(".")[0])
+        if first not in self._with_path:
+            rows = run(
+                self._connection,
+                "SELECT type, schema_json FROM resource_types "
+                "WHERE contains(replace(lower(schema_json), '_', ''), $first)",
+                {"first": f'"{first}"'},
+            )
+            self._schemas |= dict(rows)
+            names = {name for name, _ in rows}
+            self._with_path[first] = [one for one in self.types if one.name in names]
+        return self._with_path[first]
+
+    def _load_schema(self, name: str) -> str:
+        if name not in self._schemas:
+            self._schemas |= dict(run(self._connection, "SELECT type, schema_json FROM resource_types"))
+        return self._schemas[name]
 
     def tag_values(self, condition: str, parameters: dict[str, object]) -> dict[str, list[str]]:
         """Return the values of tags with columns of which a condition on `value` holds, by column."""
@@ -82,7 +111,25 @@ class Knowledge:
 
     def has_scopes(self, condition: str, parameters: dict[str, object]) -> bool:
         """Return whether a condition holds of any scope."""
-        return bool(self._run(f"SELECT 1 FROM {self.scopes} WHERE {condition} LIMIT 1", parameters))
+        return bool(self._run(self.with_scopes(f"SELECT 1 FROM {self.scopes} WHERE {condition} LIMIT 1"), parameters))
+
+    def with_scopes(self, statement: str, *tables: str) -> str:
+        """Return a statement with the common tables that it needs, that of the scopes first."""
+        needed = [one for one in (self.scopes_table, *tables) if one]
+        return f"WITH {', '.join(needed)} {statement}" if needed else statement
+
+    def _scopes_then(self, moment: Moment) -> str:
+        """Return the scopes as SQL, with what was known of them at a moment."""
+        then = "" if moment.at is None else f"WHERE finished_at <= {moment.literal()}"
+        numbered = "resource_scopes" if self.is_indexed else _NUMBERED
+        return (
+            "SELECT _n.scope, type, provider, service, account_id, region, _c.complete_at, "
+            "coalesce(_c.stale, true) AS stale "
+            f"FROM {numbered} AS _n LEFT JOIN (SELECT type, account_id, region, "
+            "max(finished_at) FILTER (WHERE status = 'complete') AS complete_at, "
+            "arg_max(status, sweep_id) <> 'complete' AS stale "
+            f"FROM coverage {then} GROUP BY ALL) AS _c USING (type, account_id, region)"
+        )
 
     def _run(self, statement: str, parameters: dict[str, object]) -> list[tuple[Any, ...]]:
         used = {name: value for name, value in parameters.items() if f"${name}" in statement}
@@ -94,8 +141,3 @@ def read_schema(text: str) -> Schema:
     """Return a type's schema; what was read is remembered, and not to be changed."""
     schema: Schema = orjson.loads(text)
     return schema
-
-
-@lru_cache(maxsize=4_096)
-def _plain_schema(text: str) -> str:
-    return plain(text)

@@ -35,6 +35,8 @@ class FoundResource:
     changed_at: datetime
     stale: bool
     """The newest sweep did not read its scope whole."""
+    deleted_at: datetime | None = None
+    """When a sweep found it gone; None while it exists, as far as is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ class Plan:
 
     @property
     def _is_indexed(self) -> bool:
-        return self._knowledge.is_indexed and self._moment.at is None
+        return self._knowledge.is_indexed and self._moment.is_now
 
     def _types_to_ask(self, facets: Sequence[Facet]) -> list[HeldType]:
         """Return the types whose own tables are asked: where a field of theirs is named; all, for another time."""

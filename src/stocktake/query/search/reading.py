@@ -15,24 +15,28 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from stocktake.query.search.knowledge import Knowledge
+
 _COLUMNS = ("key", "name", "state", "tags", "created_at", "changed_at")
 Found = tuple[int, int, int]
 """Source, row, scope."""
 
 
 def read_resources(
-    connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], found: Sequence[Found], scopes: str
+    connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], found: Sequence[Found], knowledge: Knowledge
 ) -> list[FoundResource]:
     """Return the found resources, in their order."""
     by_source: dict[int, list[Found]] = {}
     for one in found:
         by_source.setdefault(one[0], []).append(one)
-    facts = _read_scopes(connection, sorted({scope for _, _, scope in found}), scopes)
+    facts = _read_scopes(connection, sorted({scope for _, _, scope in found}), knowledge)
     resources: dict[Found, FoundResource] = {}
     for number, ones in by_source.items():
         source = sources[number]
-        first_seen = "NULL" if isinstance(source, TypeSource) else "_i.first_seen_at"
-        columns = ", ".join([source.rowid, *(source.column(name) for name in _COLUMNS), first_seen])
+        own = ("_i.first_seen_at", "NULL")
+        if isinstance(source, TypeSource):
+            own = ("NULL", "_h._to" if source.of_deleted else "NULL")
+        columns = ", ".join([source.rowid, *(source.column(name) for name in _COLUMNS), *own])
         table = _bare_table(source)
         rows = {
             row[0]: row[1:]
@@ -53,11 +57,15 @@ def _bare_table(source: Source) -> str:
     return "resource_index AS _i"
 
 
-def _read_scopes(connection: duckdb.DuckDBPyConnection, numbers: list[int], scopes: str) -> dict[int, tuple[Any, ...]]:
+def _read_scopes(
+    connection: duckdb.DuckDBPyConnection, numbers: list[int], knowledge: Knowledge
+) -> dict[int, tuple[Any, ...]]:
     rows = run(
         connection,
-        "SELECT scope, type, provider, service, account_id, region, complete_at, coalesce(stale, true) "
-        f"FROM {scopes} WHERE list_contains($numbers, scope)",
+        knowledge.with_scopes(
+            "SELECT scope, type, provider, service, account_id, region, complete_at, stale "
+            f"FROM {knowledge.scopes} WHERE list_contains($numbers, scope)"
+        ),
         {"numbers": numbers},
     )
     return {row[0]: row[1:] for row in rows}
@@ -81,7 +89,7 @@ def _first_seen(
 def _resource(
     row: tuple[Any, ...], scope: tuple[Any, ...], firsts: dict[tuple[str, str, str, Any], Any]
 ) -> FoundResource:
-    key, name, state, tags, created, changed, first_seen = row
+    key, name, state, tags, created, changed, first_seen, deleted = row
     type_name, provider, service, account, region, complete_at, stale = scope
     return FoundResource(
         key=key,
@@ -95,9 +103,10 @@ def _resource(
         tags=None if tags is None else _tags_map(tags),
         created_at=created,
         first_seen_at=first_seen or firsts.get((key, account, region, created), changed),
-        last_seen_at=max(changed, complete_at or changed),
+        last_seen_at=max(changed, complete_at or changed) if deleted is None else changed,
         changed_at=changed,
         stale=stale,
+        deleted_at=deleted,
     )
 
 

@@ -51,6 +51,7 @@ def search(  # noqa: PLR0913 - a search has as many sides, each optional
     after: str | None = None,
     sort: str = DEFAULT_SORT,
     as_of: datetime | None = None,
+    deleted: bool = False,
     most_values: int = MOST_VALUES,
     half_typed: bool = False,
     now: datetime | None = None,
@@ -60,7 +61,7 @@ def search(  # noqa: PLR0913 - a search has as many sides, each optional
     `types` narrow, as `type:` does; `facets` are keys to count by. `chosen` are values of keys: a resource must have
     one of each key, and the key's own facet leaves its choice out; `(none)` and `(any)` stand for no value and for any.
     `sort` is a key that all resources have, with a `-` for descending; `after` goes on from an earlier page.
-    `half_typed`: see `parser.parse`.
+    `deleted` searches what is gone, as it was last seen. `half_typed`: see `parser.parse`.
     Raises: SearchError with the place; UserError for the other arguments; KeyboardInterrupt once the database stopped.
     """
     node = parse(text, half_typed=half_typed)
@@ -70,9 +71,10 @@ def search(  # noqa: PLR0913 - a search has as many sides, each optional
     if group_by is not None:
         counted.append(Facet(group_by, len(counted) + 1, is_grouping=True))
     with translating(catalog.path), _one_state(catalog) as connection:
-        knowledge = Knowledge(connection)
+        when = Moment(as_of, deleted)
+        knowledge = Knowledge(connection, when)
         query = both([_of_types(knowledge, types, catalog), node]) if types else node
-        one = _Search(connection, knowledge, query, text, now or SystemClock().now(), Moment(as_of))
+        one = _Search(connection, knowledge, query, text, now or SystemClock().now(), when)
         return run_interruptible(connection, lambda: one.run(counted, paging, most_values))
 
 
@@ -129,7 +131,7 @@ class _Search:
         page = sorted((row for row in results if row[0] == _PAGE), key=lambda row: int(row[2]))
         shown = page[: paging.limit]
         resources = read_resources(
-            self._connection, self._plan.sources, [(row[3], row[4], row[5]) for row in shown], self._knowledge.scopes
+            self._connection, self._plan.sources, [(row[3], row[4], row[5]) for row in shown], self._knowledge
         )
         goes_on = len(page) > paging.limit and shown
         return SearchPage(
@@ -154,7 +156,7 @@ class _Search:
             tables.append(table)
             parts.append(f"SELECT part, v, n, NULL, NULL, NULL FROM ({taken})")
         parts.append(f"SELECT {_TOTAL}, NULL, count(*), NULL, NULL, NULL FROM hit WHERE {where}")
-        statement = f"WITH {', '.join(tables)} {' UNION ALL '.join(parts)}"
+        statement = self._knowledge.with_scopes(" UNION ALL ".join(parts), *tables)
         used = {name: value for name, value in parameters.values.items() if f"${name}" in statement}
         return run(self._connection, statement, used)
 

@@ -26,16 +26,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Which versions count: those that hold now, or those that held then."""
+    """Which versions count: those that hold now, those that held then, or the last ones of what is deleted."""
 
     at: datetime | None = None
     """UTC."""
+    of_deleted: bool = False
+
+    @property
+    def is_now(self) -> bool:
+        """Return whether it is about what exists now."""
+        return self.at is None and not self.of_deleted
+
+    def literal(self) -> str:
+        """Return the time as SQL."""
+        assert self.at is not None  # noqa: S101 - asked only then
+        return f"TIMESTAMP '{self.at.replace(tzinfo=None).isoformat(sep=' ')}'"
 
     def condition(self, row: str) -> str:
         """Return the condition as SQL."""
+        if self.of_deleted:
+            return f"{row}._gone AND {row}._to = _d._last"
         if self.at is None:
             return f"{row}._to IS NULL"
-        then = f"TIMESTAMP '{self.at.replace(tzinfo=None).isoformat(sep=' ')}'"
+        then = self.literal()
         return f"{row}._from <= {then} AND ({row}._to IS NULL OR {row}._to > {then})"
 
 
@@ -124,7 +137,12 @@ class TypeSource(Source):
     @property
     def is_past(self) -> bool:
         """Return whether it is asked about another time than now."""
-        return self._moment.at is not None
+        return not self._moment.is_now
+
+    @property
+    def of_deleted(self) -> bool:
+        """Return whether it is asked about what is gone."""
+        return self._moment.of_deleted
 
     @property
     def has_tags(self) -> bool:
@@ -139,14 +157,20 @@ class TypeSource(Source):
             f"(SELECT scope, account_id, region, complete_at FROM {self._scopes} AS _all "
             f"WHERE _all.type = {literal(self.held.name)}) AS _s"
         )
-        first = ""
+        joins = ""
+        if self._moment.of_deleted:
+            joins = (
+                " JOIN (SELECT account_id AS _da, _region AS _dr, _id AS _di, max(_to) AS _last "
+                f"FROM {history} GROUP BY ALL HAVING count(*) = count(_to)) AS _d "
+                "ON _di = _h._id AND _da = _h.account_id AND _dr = _h._region"
+            )
         if self._with_first:
-            first = (
+            joins += (
                 " JOIN (SELECT account_id AS _fa, _region AS _fr, _id AS _fi, _created AS _fc, min(_from) AS _first "
                 f"FROM {history} GROUP BY ALL) AS _f ON _fi = _h._id AND _fa = _h.account_id AND _fr = _h._region "
                 "AND _fc IS NOT DISTINCT FROM _h._created"
             )
-        return f"{history} AS _h JOIN {scopes} ON _s.account_id = _h.account_id AND _s.region = _h._region{first}"
+        return f"{history} AS _h JOIN {scopes} ON _s.account_id = _h.account_id AND _s.region = _h._region{joins}"
 
     def counts(self) -> str:
         """Return the condition under which a version counts."""

@@ -93,7 +93,7 @@ def _text(value: str, test: Test, parameters: Parameters, now: datetime) -> Sql:
     if isinstance(test, Matches):
         return matches(value, test, parameters)
     # Numbers and times that a provider, or a tag, keeps as text.
-    bounds = [one for one in _bounds(test) if one is not None]
+    bounds = [one for one in bounds_of(test) if one is not None]
     if all(read_number(one) is not None for one in bounds):
         return _number(f"try_cast({value} AS DOUBLE)", test, parameters)
     if all(read_time(one, now) is not None for one in bounds):
@@ -169,7 +169,8 @@ def _compare(value: str, test: Test, bound: Callable[[str], str]) -> Sql:
     return f"{value} IS NOT NULL"
 
 
-def _bounds(test: Test) -> tuple[str | None, ...]:
+def bounds_of(test: Test) -> tuple[str | None, ...]:
+    """Return what a value is compared to; None where a range is open."""
     match test:
         case Compares(_, value):
             return (value,)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     "demo",
     "sync",
+    "search",
     "query",
     "show",
     "changes",
