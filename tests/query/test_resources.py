@@ -65,7 +65,7 @@ def test_an_unknown_resource_offers_the_nearest(catalog: Catalog) -> None:
     assert arn("alpha") in caught.value.hint
     with pytest.raises(UserError) as caught:
         find_resource(catalog, "zzzz")
-    assert "stocktake query" in caught.value.hint
+    assert "stocktake search" in caught.value.hint
 
 
 @pytest.mark.parametrize("narrow", [{"region": "eu-west-1"}, {"account_id": "999999999999"}])

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from stocktake.core.errors import UserError
 from stocktake.query.changes import Change, diff_fields
 from stocktake.store.catalog import run, translating
+from stocktake.store.resource_index import is_complete
 from stocktake.store.type_tables import history_name, quote
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     import pyarrow as pa
@@ -94,11 +96,17 @@ def find_resource(
     """
     with translating(catalog.path):
         types = _held_types(catalog, type_name)
-        places = [
-            place
-            for place in _places(catalog, types, wanted)
-            if account_id in {"", place.account_id} and region in {"", place.region}
-        ]
+        names = [name for name, _ in types]
+        places: list[_Place] = []
+        # What is found first is enough; the second way, through every type's versions, is taken only then.
+        for candidates in (_living_places(catalog, wanted), _places(catalog, types, wanted)):
+            places = [
+                place
+                for place in candidates
+                if account_id in {"", place.account_id} and region in {"", place.region} and place.type in names
+            ]
+            if places:
+                break
         if not places:
             raise _unknown(catalog, types, wanted)
         if len(places) > 1:
@@ -120,17 +128,33 @@ def _held_types(catalog: Catalog, type_name: str) -> list[tuple[str, str | None]
     return held
 
 
-def _places(catalog: Catalog, types: list[tuple[str, str | None]], wanted: str) -> list[_Place]:
-    """Return where the id is found; where it is not, where the name is."""
+def _living_places(catalog: Catalog, wanted: str) -> Iterator[_Place]:
+    """Yield where the id, or else the name, is found among what exists: one table, however many types there are."""
+    if not is_complete(catalog.connection):
+        return
+    for column in ("id", "name"):
+        rows = run(
+            catalog.connection,
+            "SELECT type, id, account_id, region FROM resource_index JOIN resource_scopes USING (scope) "
+            f"WHERE {column} = $wanted ORDER BY ALL",
+            {"wanted": wanted},
+        )
+        yield from (_Place(*map(str, row)) for row in rows)
+        if rows:
+            return
+
+
+def _places(catalog: Catalog, types: list[tuple[str, str | None]], wanted: str) -> Iterator[_Place]:
+    """Yield where the id was ever found; where it was not, where the name was."""
     by_id = [_select(name, "_id = $wanted") for name, _ in types]
     by_name = [_select(name, f"{column} = $wanted") for name, column in types if column]
     for parts in (by_id, by_name):
         if parts:
             statement = " UNION ALL ".join(parts)
             rows = run(catalog.connection, f"FROM ({statement}) ORDER BY ALL", {"wanted": wanted})
+            yield from (_Place(*map(str, row)) for row in rows)
             if rows:
-                return [_Place(*map(str, row)) for row in rows]
-    return []
+                return
 
 
 def _select(type_name: str, condition: str) -> str:
@@ -192,7 +216,7 @@ def _unknown(catalog: Catalog, types: list[tuple[str, str | None]], wanted: str)
         {"wanted": wanted},
     )
     nearest = [str(row[0]) for row in rows]
-    hint = "Sync its type first, or look for it: stocktake query \"SELECT _id FROM TYPE WHERE _id LIKE '%part%'\"."
+    hint = "Sync its type first, or look for a part of its name: `stocktake search PART`."
     return UserError(
         f"The catalog knows no resource {wanted!r}",
         code="unknown_resource",
