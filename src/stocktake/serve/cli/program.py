@@ -33,6 +33,7 @@ COMMANDS = (
     "job",
     "lineage",
     "ask",
+    "policy",
     "permissions",
     "types",
     "schema",
