@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
@@ -212,3 +213,13 @@ def test_no_sql_is_a_usage_error(run: Any) -> None:
     assert result.exit_code == 2
     assert "Missing argument 'SQL'" in result.stderr
     assert json.loads(run("query", "-o", "json").stderr)["code"] == "usage"
+
+
+def test_arrow_streams_have_the_columns_as_they_are(run: Any, tmp_path: Path) -> None:
+    file = tmp_path / "jobs.arrow"
+    assert run("query", JOBS, "--output-file", str(file)).exit_code == 0
+    with pa.ipc.open_stream(file.read_bytes()) as reader:
+        table = reader.read_all()
+    assert table["training_job_name"].to_pylist() == ["alpha", "beta", "delta"]
+    assert str(table.schema.field("environment").type) == "map<string, string>"
+    assert run("show", "alpha", "-o", "arrow").exit_code == 0

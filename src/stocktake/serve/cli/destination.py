@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-FORMATS = ("table", "json", "ndjson", "csv", "parquet", "md")
+FORMATS = ("table", "json", "ndjson", "csv", "parquet", "arrow", "md")
 _BY_SUFFIX = {
     ".json": "json",
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
     ".csv": "csv",
     ".parquet": "parquet",
+    ".arrow": "arrow",
     ".md": "md",
     ".txt": "table",
 }
@@ -36,6 +37,11 @@ class Destination:
 
     form: str
     file: Path | None = None
+
+    @property
+    def is_binary(self) -> bool:
+        """Return whether it is written from Arrow batches, and no text."""
+        return self.form in {"parquet", "arrow"}
 
     @property
     def on_terminal(self) -> bool:
@@ -115,7 +121,7 @@ def output_options(*forms: str, file: bool = True) -> Callable[[F], F]:
 def choose_destination(form: str | None, file: Path | None = None) -> Destination:
     """Return where output goes.
 
-    Raises: click.UsageError for Parquet to a terminal.
+    Raises: click.UsageError for what is no text to a terminal.
     """
     if form is None:
         if file is not None:
@@ -123,8 +129,8 @@ def choose_destination(form: str | None, file: Path | None = None) -> Destinatio
         else:
             form = "table" if sys.stdout.isatty() else "ndjson"
     destination = Destination(form, file)
-    if form == "parquet" and destination.on_terminal:
-        raise click.UsageError("Parquet is no text for a terminal: add --output-file FILE, or redirect the output.")
+    if destination.is_binary and destination.on_terminal:
+        raise click.UsageError(f"{form} is no text for a terminal: add --output-file FILE, or redirect the output.")
     return destination
 
 

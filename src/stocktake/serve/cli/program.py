@@ -37,6 +37,7 @@ COMMANDS = (
     "permissions",
     "types",
     "schema",
+    "export",
     "sql",
     "complete",
     "prune",

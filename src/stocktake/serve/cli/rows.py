@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import itertools
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from stocktake.serve.cli.csv_text import csv_line
 from stocktake.serve.cli.values import json_row, to_text
@@ -21,7 +22,7 @@ _ROW_GROUP_ROWS = 65_536
 
 
 def write_rows(result: Result, destination: Destination, *, max_rows: int = MAX_TABLE_ROWS) -> None:
-    """Write a result in any form but Parquet; `max_rows` bounds a table, 0 stands for all.
+    """Write a result in any form that is text; `max_rows` bounds a table, 0 stands for all.
 
     Raises: UserError where the destination cannot be written, and whatever reading the rows raises.
     """
@@ -40,20 +41,31 @@ def write_rows(result: Result, destination: Destination, *, max_rows: int = MAX_
             writers[destination.form](result, stream)
 
 
-def write_parquet(reader: pa.RecordBatchReader, destination: Destination) -> None:
-    """Write Arrow batches as a Parquet file, a row group at a time.
+def write_batches(reader: pa.RecordBatchReader, destination: Destination) -> None:
+    """Write Arrow batches as a Parquet file, a row group at a time, or as a stream of Arrow's own format.
 
     Raises: UserError where the destination cannot be written, and whatever reading the batches raises.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     names = unique_names(reader.schema.names)
     schema = pa.schema([field.with_name(name) for field, name in zip(reader.schema, names, strict=True)])
+    if destination.form == "arrow":
+        with destination.open() as stream, pa.ipc.new_stream(cast(io.IOBase, stream), schema) as writer:
+            for batch in reader:
+                writer.write_batch(batch.rename_columns(names))
+    else:
+        _write_parquet(reader, schema, destination)
+
+
+def _write_parquet(reader: pa.RecordBatchReader, schema: pa.Schema, destination: Destination) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     with destination.open() as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
         held: list[pa.RecordBatch] = []
         for batch in reader:
-            held.append(batch.rename_columns(names))
+            held.append(batch.rename_columns(schema.names))
             if sum(one.num_rows for one in held) >= _ROW_GROUP_ROWS:
                 writer.write_table(pa.Table.from_batches(held, schema))
                 held = []

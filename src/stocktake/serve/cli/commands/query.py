@@ -10,7 +10,7 @@ import click
 from stocktake.serve.cli.destination import choose_destination, output_options
 from stocktake.serve.cli.options import catalog_option, debug_option
 from stocktake.serve.cli.price_option import prices_option, read_given_prices
-from stocktake.serve.cli.rows import MAX_TABLE_ROWS, write_parquet, write_rows
+from stocktake.serve.cli.rows import MAX_TABLE_ROWS, write_batches, write_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,8 +66,8 @@ def command(
     given = read_given_prices(prices, settings)
     with open_reading(settings.catalog, settings.lock_wait_seconds) as catalog:
         named = named_in(catalog, text, given)
-        if destination.form == "parquet":
-            write_parquet(read_batches(catalog, text, as_of=moment, named=named), destination)
+        if destination.is_binary:
+            write_batches(read_batches(catalog, text, as_of=moment, named=named), destination)
         else:
             write_rows(run_query(catalog, text, as_of=moment, named=named), destination, max_rows=max_rows)
         for note in pruned_notes(catalog, text, moment) if moment else ():

@@ -112,7 +112,7 @@ def command(
 
 
 def _write(page: SearchPage, destination: Destination) -> None:
-    from stocktake.serve.cli.rows import write_parquet, write_rows
+    from stocktake.serve.cli.rows import write_batches, write_rows
     from stocktake.serve.cli.search_view import group_rows, page_document, resource_rows
     from stocktake.serve.cli.values import to_json
 
@@ -124,10 +124,10 @@ def _write(page: SearchPage, destination: Destination) -> None:
         _print(page, destination)
         return
     rows = group_rows(page.groups) if page.groups is not None else resource_rows(page, for_the_eye=False)
-    if destination.form == "parquet":
+    if destination.is_binary:
         from stocktake.query.search.page import to_arrow
 
-        write_parquet(to_arrow(page), destination)
+        write_batches(to_arrow(page), destination)
     else:
         write_rows(rows, destination)
 

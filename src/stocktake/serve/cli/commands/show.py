@@ -56,10 +56,10 @@ def command(
     with open_reading(settings.catalog, settings.lock_wait_seconds) as catalog:
         found = find_resource(catalog, resource, type_name=type_name, account_id=account_id, region=region)
         version = found.version_at(moment)
-        if destination.form == "parquet":
-            from stocktake.serve.cli.rows import write_parquet
+        if destination.is_binary:
+            from stocktake.serve.cli.rows import write_batches
 
-            write_parquet(read_version_batches(catalog, found, version), destination)
+            write_batches(read_version_batches(catalog, found, version), destination)
         else:
             _write(found, version, moment, destination, now)
 

@@ -55,14 +55,14 @@ def _write_list(models: Models, search: str, destination: Destination) -> None:
     found = [one for one in list_types(models) if word in one.name.replace("_", "") or word in one.name]
     rows = [(one.name, one.name.split("_", 1)[0], one.service, one.noun, one.tier) for one in found]
     columns = tuple(Column(name, "VARCHAR") for name in ("type", "provider", "service", "noun", "tier"))
-    if destination.form == "parquet":
+    if destination.is_binary:
         import pyarrow as pa
 
-        from stocktake.serve.cli.rows import write_parquet
+        from stocktake.serve.cli.rows import write_batches
 
         titles = [column.name for column in columns]
         table = pa.Table.from_pylist([dict(zip(titles, row, strict=True)) for row in rows])
-        write_parquet(table.to_reader(), destination)
+        write_batches(table.to_reader(), destination)
     else:
         write_rows(Result(columns, [rows]), destination, max_rows=0)
 
@@ -71,7 +71,7 @@ def _write_plan(resource_type: ResourceType, destination: Destination, *, explai
     from stocktake.serve.cli.plans import plan_document, print_plan
     from stocktake.serve.cli.values import to_json
 
-    if destination.form in {"csv", "parquet", "md"}:
+    if destination.form in {"csv", "parquet", "arrow", "md"}:
         raise click.UsageError("The plan of a type is no table of rows: choose -o table, json or ndjson.")
     with destination.open() as stream:
         if destination.form == "table":
