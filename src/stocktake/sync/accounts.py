@@ -167,7 +167,7 @@ async def _targets(base: _Base, request: SyncRequest) -> dict[str, RolePattern |
     """Return account -> the role that leads there; None for the base's own credentials."""
     own = base.identity.account_id
     role = RolePattern(request.assume_role or DEFAULT_ROLE, request.external_id, request.role_session_name)
-    role.arn(base.identity.partition, own)  # a bad pattern is said now
+    role.arn(base.identity.partition, _fixed(request) or own)  # a bad pattern is said now
     if request.organization:
         listed = await fetch_organization(base.session)
         active = {one.id for one in listed if one.is_active}
