@@ -105,7 +105,7 @@ def _check(request: SyncRequest) -> None:
     models = open_models(request.models)
     for limit in request.limits:
         if not models.has_service(limit.service):
-            near = get_close_matches(limit.service, models.service_names(), n=3)
+            near = get_close_matches(limit.service, models.service_names, n=3)
             raise UserError(
                 f"The models know no service {limit.service!r}, so its calls cannot be limited.",
                 code="bad_limit",
