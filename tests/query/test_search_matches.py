@@ -21,6 +21,7 @@ from search_estate import Row
 from search_oracle import at_path, finds
 from stocktake.core.errors import UserError
 from stocktake.query.connection import open_reading
+from stocktake.query.runner import run_query
 from stocktake.query.search.completion import complete
 from stocktake.query.search.errors import SearchError
 from stocktake.query.search.page import FoundResource
@@ -221,6 +222,20 @@ def test_as_of_a_moment(estate: Estate) -> None:
     assert estate.called("env:prod", as_of=estate.first) == {"queue orders"}
     assert estate.called("env:prod") == set()
     assert estate.called("", as_of=estate.first - timedelta(days=1)) == set()
+
+
+def test_the_past_of_all_resources_is_what_a_search_about_it_finds(estate: Estate) -> None:
+    for moment in (estate.first, estate.now, estate.first - timedelta(days=1)):
+        rows = search(estate.catalog, "", limit=1_000, sort="key", as_of=moment).rows
+        told = run(
+            estate.catalog.connection,
+            "SELECT key, type, provider, service, account_id, region, name, state, tags, created_at, first_seen_at, "
+            f"last_seen_at, changed_at, stale FROM resources_as_of('{moment.replace(tzinfo=None)}') ORDER BY key",
+        )
+        names = [name for name in FoundResource.__dataclass_fields__ if name != "deleted_at"]
+        assert [tuple(getattr(row, name) for name in names) for row in rows] == told
+        asked = "SELECT count(*) FROM resources"
+        assert list(run_query(estate.catalog, asked, as_of=moment.replace(tzinfo=UTC)).rows()) == [(len(told),)]
 
 
 def test_what_is_deleted(estate: Estate) -> None:

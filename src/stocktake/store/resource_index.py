@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stocktake.store.catalog import run
+from stocktake.store.resource_past import define_past
 from stocktake.store.resource_rows import (
     HeldType,
     has_tags,
@@ -35,6 +36,7 @@ RULES = 1
 _KNOWN_SWEEP = "resources_known_sweep"
 _RULES = "resources_rules"
 _COUNTED = "resources_tags_counted"
+_PAST = "resources_past_types"
 _SCOPE_FACTS = ("name", "provider", "service")
 _TYPES_AT_ONCE = 32
 
@@ -61,6 +63,7 @@ def refresh_resources(catalog: Catalog, type_names: Sequence[str] | None = None)
         if type_names is None:
             _write_coverage(connection, known)
             _write_meta(connection, _KNOWN_SWEEP, newest)
+            _keep_past(connection)
         if written:
             _recount_tags(connection)
     return written
@@ -116,7 +119,8 @@ def _write_types(connection: duckdb.DuckDBPyConnection, types: Sequence[HeldType
     fresh = f"_h._to IS NULL AND _h._sweep > {known}"
     tagged = [f"SELECT unnest(_h.tags) AS tag FROM {_versions(one)} WHERE {fresh}" for one in types if has_tags(one)]
     if tagged:
-        give_columns(connection, f"({' UNION ALL '.join(tagged)})", touched)
+        each = f"(SELECT tag_key(tag) AS key, tag AS value FROM ({' UNION ALL '.join(tagged)}))"
+        give_columns(connection, each, touched)
     run(
         connection,
         "CREATE OR REPLACE TEMP TABLE _before AS "
@@ -190,7 +194,7 @@ def _row(held: HeldType, columns: dict[str, str]) -> dict[str, str]:
         "id": "_h._id",
         "name": name_expression(held, "_h"),
         "state": state_expression(held, "_h"),
-        "tags": tags,
+        "tags": f"tags_map({tags})",
         "created_at": "_h._created",
         "first_seen_at": "least(_h._from, _first, _closed_first)",
         "changed_at": "_h._from",
@@ -198,6 +202,16 @@ def _row(held: HeldType, columns: dict[str, str]) -> dict[str, str]:
     }
     values = {column: f"tag({tags}, {literal(key)})" if has_tags(held) else "NULL" for key, column in columns.items()}
     return row | values
+
+
+def _keep_past(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make `resources_as_of` anew where types came or grew."""
+    [(types,)] = run(
+        connection, "SELECT coalesce(hash(string_agg(type || schema_json, ',' ORDER BY type)), 0) FROM resource_types"
+    )
+    if types != _read_meta(connection, _PAST):
+        define_past(connection)
+        _write_meta(connection, _PAST, types)
 
 
 def _write_coverage(connection: duckdb.DuckDBPyConnection, known: int) -> None:
@@ -222,5 +236,6 @@ def _recount_tags(connection: duckdb.DuckDBPyConnection) -> None:
     """Look again which tags deserve columns, each time the table has doubled."""
     [(rows,)] = run(connection, "SELECT count(*) FROM resource_index")
     if rows >= 2 * (_read_meta(connection, _COUNTED) or 0):
-        give_columns(connection, "(SELECT unnest(tags) AS tag FROM resource_index)", rows)
+        each = "(SELECT e.key, e.value FROM (SELECT unnest(map_entries(tags)) AS e FROM resource_index))"
+        give_columns(connection, each, rows)
         _write_meta(connection, _COUNTED, rows)

@@ -15,8 +15,9 @@ RESOURCE_TABLES: tuple[str, ...] = (
     # One row for each resource that exists; tag_1 and so on hold what resource_tag_keys says.
     f"""
     CREATE TABLE resource_index (
-        scope INTEGER NOT NULL, id VARCHAR NOT NULL, name VARCHAR, state VARCHAR, tags VARCHAR[], created_at TIMESTAMP,
-        first_seen_at TIMESTAMP NOT NULL, changed_at TIMESTAMP NOT NULL, text VARCHAR NOT NULL, {_TAG_COLUMNS}
+        scope INTEGER NOT NULL, id VARCHAR NOT NULL, name VARCHAR, state VARCHAR, tags MAP(VARCHAR, VARCHAR),
+        created_at TIMESTAMP, first_seen_at TIMESTAMP NOT NULL, changed_at TIMESTAMP NOT NULL,
+        text VARCHAR NOT NULL, {_TAG_COLUMNS}
     )
     """,
     # Every key that tags had, and the column of resource_index that holds its values, where there is one.
@@ -28,10 +29,12 @@ RESOURCE_TABLES: tuple[str, ...] = (
     CREATE MACRO tag_key(tag) AS
         CASE WHEN starts_with(tag, 'aws:') THEN regexp_extract(tag, '^aws:[^:]*:[^:]*') ELSE split_part(tag, ':', 1) END
     """,
-    # Tags as a map; of two with the same key, the first.
+    # Tags as a map; of two with the same key, the first. Only where there are such, they have to be looked for.
     """
     CREATE MACRO tags_map(tags) AS map_from_entries(list_transform(
-        list_filter(tags, lambda t, n: list_position(list_transform(tags, lambda u: tag_key(u)), tag_key(t)) = n),
+        CASE WHEN list_unique(list_transform(tags, lambda t: tag_key(t))) = len(tags) THEN tags
+        ELSE list_filter(tags, lambda t, n: list_position(list_transform(tags, lambda u: tag_key(u)), tag_key(t)) = n)
+        END,
         lambda t: {'k': tag_key(t), 'v': substr(t, length(tag_key(t)) + 2)}
     ))
     """,
@@ -43,9 +46,10 @@ RESOURCE_TABLES: tuple[str, ...] = (
     """,
     """
     CREATE VIEW resources AS
-    SELECT i.id AS key, s.type, s.provider, s.service, s.account_id, s.region, i.name,
-        tags_map(i.tags) AS tags, i.state, i.created_at, i.first_seen_at,
-        greatest(s.complete_at, i.changed_at) AS last_seen_at, i.changed_at, s.stale
+    SELECT i.id AS key, s.type, s.provider, s.service, s.account_id, s.region, i.name, i.tags, i.state,
+        i.created_at, i.first_seen_at, greatest(s.complete_at, i.changed_at) AS last_seen_at, i.changed_at, s.stale
     FROM resource_index AS i JOIN resource_scopes AS s USING (scope)
     """,
+    # Nothing yet: `resource_past` makes it anew as types come.
+    "CREATE MACRO resources_as_of(moment) AS TABLE SELECT * FROM resources WHERE CAST(moment AS TIMESTAMP) IS NULL",
 )

@@ -24,7 +24,7 @@ def read_tag_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, str | N
 def give_columns(connection: duckdb.DuckDBPyConnection, tags: str, rows: int) -> None:
     """Give columns to the keys that deserve one by so many rows.
 
-    `tags` is a table, as SQL, whose column `tag` has the rows' tags one by one. Rows that are in the search table
+    `tags` is a table, as SQL, with the rows' tags one by one: `key`, `value`. Rows that are in the search table
     already get their values; their text keeps those, too, which finds nothing wrong.
     """
     taken = [column for column in read_tag_columns(connection).values() if column]
@@ -33,7 +33,7 @@ def give_columns(connection: duckdb.DuckDBPyConnection, tags: str, rows: int) ->
         return
     found = run(
         connection,
-        "SELECT key FROM (SELECT tag_key(tag) AS key, count(*) AS uses, count(DISTINCT tag) AS choices "
+        "SELECT key FROM (SELECT key, count(*) AS uses, count(DISTINCT value) AS choices "
         f"FROM {tags} GROUP BY key) WHERE uses >= $least AND choices <= $most "
         "AND key NOT IN (SELECT key FROM resource_tag_keys WHERE column_name IS NOT NULL) ORDER BY uses DESC, key",
         {"least": rows * _LEAST_SHARE, "most": _MOST_VALUES},
@@ -58,9 +58,9 @@ def note_tags(connection: duckdb.DuckDBPyConnection, rows: str) -> None:
     """Note keys of tags, and values of those with columns, that were not known before; `rows` as SQL, of the table."""
     run(
         connection,
-        "INSERT INTO resource_tag_keys BY NAME SELECT DISTINCT tag_key(tag) AS key FROM "
-        f"(SELECT DISTINCT unnest(tags) AS tag FROM {rows}) "
-        "WHERE tag_key(tag) NOT IN (SELECT key FROM resource_tag_keys)",
+        "INSERT INTO resource_tag_keys BY NAME "
+        f"SELECT DISTINCT key FROM (SELECT unnest(map_keys(tags)) AS key FROM {rows}) "
+        "WHERE key NOT IN (SELECT key FROM resource_tag_keys)",
     )
     columns = {key: column for key, column in read_tag_columns(connection).items() if column}
     for key, column in columns.items():

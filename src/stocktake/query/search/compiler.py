@@ -128,9 +128,8 @@ class Compiler:
         if isinstance(source, TypeSource) and not source.has_tags:
             return False
         self.fits.add(id(term))
-        tags = source.column("tags")
         if isinstance(term.test, IsSet):
-            return f"len({tags}) > 0"
+            return source.has_tag()
         if isinstance(term.test, Matches) and isinstance(term.test.parts[0], str):
             key, colon, rest = split_tag(term.test.parts[0])
             if colon:
@@ -138,7 +137,7 @@ class Compiler:
                 return self._tag(key, Term(key, IsSet() if value.parts == (Wild.ANY,) else value), source)
             if term.test.literal is not None:
                 return self._tag(key, Term(key, IsSet()), source)
-        return self._any_tag(tags, lambda tag: self._tested(term, "STRING", tag))
+        return self._any_tag(source.column("tags"), lambda tag: self._tested(term, "STRING", tag))
 
     def _any_tag(self, tags: str, test: Callable[[str], Sql]) -> Sql:
         inner = test("_t")
@@ -152,9 +151,12 @@ class Compiler:
             may_be = source.has_tags and (known or source.is_past or not is_whole_key(key))
             return self._tag_in_list(key, term, source) if may_be else False
         # Where a key with colons ends, a tag's text does not say: any that begins so is meant.
-        if not is_whole_key(key) or not all(known.values()):
+        if not is_whole_key(key):
             return self._tag_in_list(key, term, source)
-        return any_of(self._tested(term, "STRING", f"_i.{column}") for column in known.values())
+        values = [
+            f"_i.{column}" if column else f"_i.tags[{self._parameters.add(name)}]" for name, column in known.items()
+        ]
+        return any_of(self._tested(term, "STRING", value) for value in values)
 
     def _tag_in_list(self, key: str, term: Term, source: Source) -> Sql:
         add = self._parameters.add

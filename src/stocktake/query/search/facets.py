@@ -136,7 +136,7 @@ class Facet:
         if isinstance(source, IndexSource) and is_whole_key(key):
             known = {name: column for name, column in knowledge.tag_columns.items() if name.lower() == key.lower()}
             values = [
-                f"_i.{column}" if column else f"tag(_i.tags, {parameters.add(name)})" for name, column in known.items()
+                f"_i.{column}" if column else f"_i.tags[{parameters.add(name)}]" for name, column in known.items()
             ]
             return None if not values else values[0] if len(values) == 1 else f"coalesce({', '.join(values)})"
         begins = parameters.add(f"{key}:")

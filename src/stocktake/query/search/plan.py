@@ -10,6 +10,7 @@ from stocktake.query.search.meaning import meaning_of
 from stocktake.query.search.paths import has_path
 from stocktake.query.search.sources import IndexSource, Moment, Source, TypeSource
 from stocktake.query.search.syntax import Term, terms
+from stocktake.store.resource_past import union_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from stocktake.query.search.syntax import Node
     from stocktake.query.search.values import Parameters, Sql
     from stocktake.store.resource_rows import HeldType
-
-_SELECTS_AT_ONCE = 64
 
 
 class Plan:
@@ -61,7 +60,7 @@ class Plan:
             condition = self._compiler.compile(self._node, of_type)
             self._add(of_type, all_of([of_type.counts(), condition]), facets, sorting)
         self._refuse_unfit()
-        return _union(self._selects) if self._selects else _nothing(facets)
+        return union_all(self._selects) if self._selects else _nothing(facets)
 
     @property
     def _is_indexed(self) -> bool:
@@ -113,14 +112,6 @@ class Plan:
             end=term.span.end,
             hint=f"Write a value of that kind, or {term.key}:* for any.",
         )
-
-
-def _union(selects: list[str]) -> str:
-    """Return all rows of some statements; nested, since a chain of thousands would be too deep."""
-    while len(selects) > _SELECTS_AT_ONCE:
-        chunks = [selects[at : at + _SELECTS_AT_ONCE] for at in range(0, len(selects), _SELECTS_AT_ONCE)]
-        selects = [f"SELECT * FROM ({' UNION ALL '.join(chunk)})" for chunk in chunks]
-    return " UNION ALL ".join(selects)
 
 
 def _nothing(facets: Sequence[Facet]) -> str:

@@ -36,13 +36,13 @@ def read_resources(
         own = ("_i.first_seen_at", "NULL")
         if isinstance(source, TypeSource):
             own = ("NULL", "_h._to" if source.of_deleted else "NULL")
-        columns = ", ".join([source.rowid, *(source.column(name) for name in _COLUMNS), *own])
-        table = _bare_table(source)
+        columns = [source.rowid, *(source.column(name) for name in _COLUMNS), *own]
         rows = {
             row[0]: row[1:]
             for row in run(
                 connection,
-                f"SELECT {columns} FROM {table} WHERE {source.rowid} IN ({', '.join(str(row) for _, row, _ in ones)})",
+                f"SELECT {', '.join(columns)} FROM {_bare_table(source)} "
+                f"WHERE {source.rowid} IN ({', '.join(str(row) for _, row, _ in ones)})",
             )
         }
         firsts = _first_seen(connection, source, [rows[row][0] for _, row, _ in ones])

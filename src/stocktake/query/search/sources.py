@@ -64,6 +64,10 @@ class Source(ABC):
         """Return the SQL of a column that all resources have."""
 
     @abstractmethod
+    def has_tag(self) -> str:
+        """Return whether there is any tag, as SQL."""
+
+    @abstractmethod
     def table(self) -> str:
         """Return what stands after FROM, once all columns are asked for."""
 
@@ -84,10 +88,16 @@ class IndexSource(Source):
 
     def column(self, name: str) -> str:
         """Return the SQL of a column that all resources have."""
+        if name == "tags":
+            return "list_transform(map_entries(_i.tags), lambda _e: _e.key || ':' || _e.value)"
         if name == "last_seen_at":
             self._with_scopes = True
             return "greatest(_s.complete_at, _i.changed_at)"
         return "_i.id" if name == "key" else f"_i.{name}"
+
+    def has_tag(self) -> str:
+        """Return whether there is any tag, as SQL."""
+        return "cardinality(_i.tags) > 0"
 
     def table(self) -> str:
         """Return what stands after FROM."""
@@ -133,6 +143,10 @@ class TypeSource(Source):
                 return "greatest(_s.complete_at, _h._from)"
             case _:
                 return text_expression(self.held, "_h")
+
+    def has_tag(self) -> str:
+        """Return whether there is any tag, as SQL."""
+        return f"len({self.column('tags')}) > 0"
 
     @property
     def is_past(self) -> bool:
