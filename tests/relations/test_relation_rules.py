@@ -23,6 +23,7 @@ JOB = "aws_sagemaker_trainingjob"
     ("source", "path", "first"),
     [
         (JOB, "role_arn", "aws_iam_role"),
+        ("aws_emr_cluster", "ec2_instance_attributes.ec2_key_name", "aws_ec2_keypair"),
         (JOB, "vpc_config.subnets", "aws_ec2_subnet"),
         (JOB, "resource_config.volume_kms_key_id", "aws_kms_key"),
         (JOB, "tuning_job_arn", "aws_sagemaker_hyperparametertuningjob"),
@@ -164,6 +165,7 @@ def test_the_fields_of_any_derived_type_can_be_read(service: str) -> None:
     for name in names[:12]:
         kind = load_type(name, models)
         connection.execute(render_ddl(kind))
+        connection.execute(f"ALTER TABLE {name} ADD COLUMN _id VARCHAR")
         columns = list(text_columns(name, json.loads(_schema_json(kind))))
         read = ", ".join(column.said_sql for column in columns)
         assert connection.execute(f"SELECT {read} FROM {name}").fetchall() == []

@@ -214,6 +214,59 @@ def test_what_was_cut_short_is_made_up_for(estate: Estate, monkeypatch: pytest.M
     assert len(estate.edges("source_id")) == 5
 
 
+def arn(rest: str) -> str:
+    service, _, resource = rest.partition(":")
+    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"
+
+
+@pytest.mark.parametrize(
+    ("child", "child_id", "parent", "parent_id", "edge"),
+    [
+        ("lambda_alias", arn("lambda:function:f:live"), "lambda_function", arn("lambda:function:f"), "function"),
+        ("elbv2_rule", arn("elasticloadbalancing:listener-rule/app/a/b/c/d"), "elbv2_listener",
+         arn("elasticloadbalancing:listener/app/a/b/c"), "listener"),
+        ("apigatewayv2_route", "arn:aws:apigateway:eu-west-1::/apis/a1/routes/r1", "apigatewayv2_api",
+         "arn:aws:apigateway:eu-west-1::/apis/a1", "api"),
+        ("apigateway_authorizer", f"aws_apigateway_authorizer:{ACCOUNT}:{REGION}:a1/x1", "apigateway_restapi",
+         "arn:aws:apigateway:eu-west-1::/restapis/a1", "rest_api"),
+    ],
+)  # fmt: skip
+def test_a_child_whose_fields_do_not_say_it_belongs_to_what_its_id_continues(
+    estate: Estate, child: str, child_id: str, parent: str, parent_id: str, edge: str
+) -> None:
+    child, parent = f"aws_{child}", f"aws_{parent}"
+    estate.sweep(child, {child_id: {}})
+    assert estate.edges() == set()
+    # Another resource of the parent's type whose id only begins alike is none.
+    estate.sweep(parent, {parent_id: {}, f"{parent_id}x": {}})
+    assert estate.edges("source_id, path, edge, target_type, target_id") == {(child_id, "_id", edge, parent, parent_id)}
+
+
+def test_an_arn_that_two_services_know_a_resource_by_is_that_of_its_own_service(estate: Estate) -> None:
+    queue, target, queue_arn = "aws_sqs_queue", "aws_events_target", arn("sqs:jobs")
+    estate.sweep(target, {queue_arn: {"arn": queue_arn, "id": "1"}})
+    estate.sweep("aws_pipes_pipe", {arn("pipes:pipe/p"): {"source": queue_arn}})
+    assert estate.edges("source_type, target_type, resolved") == {
+        ("aws_pipes_pipe", queue, False),
+        (target, queue, False),
+    }
+    queue_id = f"{queue}:{ACCOUNT}:{REGION}:https://sqs.eu-west-1.amazonaws.com/{ACCOUNT}/jobs"
+    estate.sweep(queue, {queue_id: {}})
+    assert estate.edges("source_type, target_id") == {("aws_pipes_pipe", queue_id), (target, queue_id)}
+
+
+def test_an_id_is_first_that_of_the_resource_which_is_called_so_and_then_of_those_that_contain_it(
+    estate: Estate,
+) -> None:
+    vpc, vpc_id = "aws_ec2_vpc", "vpc-0123456789abcdef0"
+    estate.sweep("aws_ec2_flowlog", {"flow": {"resource_id": vpc_id}})
+    estate.sweep("aws_ec2_vpcendpoint", {"vpce-1": {"vpc_endpoint_id": "vpce-1", "vpc_id": vpc_id}})
+    association = "aws_ec2_transitgatewayroutetableassociation"
+    estate.sweep(association, {f"{association}:{ACCOUNT}:{REGION}:tgw-rtb-1/tgw-attach-1/{vpc_id}": {}})
+    estate.sweep(vpc, {arn(f"ec2:vpc/{vpc_id}"): {"vpc_id": vpc_id}})
+    assert estate.edges("target_type", "source_type = 'aws_ec2_flowlog'") == {(vpc,)}
+
+
 def test_a_sweep_without_changes_writes_nothing(estate: Estate) -> None:
     estate.sweep(JOB, job("a", **out("one")))
     estate.sweep(JOB, job("a", **out("one")), edges=False)

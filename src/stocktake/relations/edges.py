@@ -26,14 +26,17 @@ _ARNS_SQL = f"""
     ) AS a
     LEFT JOIN arn_forms AS f ON f.service = a.service AND f.head IN (a.head, '')
         AND (f.alone OR regexp_matches(a.resource, f.pattern))
-    QUALIFY row_number() OVER (PARTITION BY value ORDER BY weight DESC, type) = 1
+    -- Several services may have the ARNs of one (RDS, DocumentDB): then the one that is called so.
+    QUALIFY row_number() OVER (
+        PARTITION BY value ORDER BY weight DESC, split_part(type, '_', 2) = a.service DESC, type
+    ) = 1
 """
 # `alias/models`: the last part of an ARN of the service that the field's name proposes.
 _PARTS_SQL = f"""
     CREATE OR REPLACE TEMP TABLE relation_parts AS
     SELECT i.source_type, i.path, i.value, f.type FROM (
         SELECT DISTINCT source_type, path, value, lower(replace(split_part(value, '/', 1), '-', '')) AS head
-        FROM relation_intervals WHERE form = '{NAME}' AND regexp_matches(value, '^[a-z][a-z-]+/.')
+        FROM relation_intervals WHERE form = '{NAME}' AND path <> '_id' AND regexp_matches(value, '^[a-z][a-z-]+/.')
     ) AS i
     JOIN relation_fields AS t ON t.source_type = i.source_type AND t.path = i.path
     JOIN arn_forms AS f ON f.head = i.head AND regexp_matches(i.value, f.pattern)

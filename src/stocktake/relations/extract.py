@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stocktake.relations.forms import any_form_sql, text
+from stocktake.relations.known_types import known_types
 from stocktake.store.catalog import run
 from stocktake.store.type_tables import history_name, quote
 
@@ -47,6 +48,9 @@ def _said_sql(type_name: str, columns: Sequence[Column]) -> str:
     paths = ", ".join(text(field.path) for field in fields)
     first = fields[0].number
     named = ", ".join(str(field.number) for field in fields if field.types) or "0"
+    own = ", ".join(str(field.number) for field in fields if field.own) or "0"
+    services = ", ".join(text(one) for one in sorted(known_types().arn_services.get(type_name, ()))) or "NULL"
+    foreign = f"starts_with(said.v, 'arn:') AND split_part(said.v, ':', 3) NOT IN ({services})"
     # One value may stand in several places of one field.
     return f"""
         SELECT DISTINCT {text(type_name)}, source_id, account_id, region, seen_from, seen_to,
@@ -56,7 +60,7 @@ def _said_sql(type_name: str, columns: Sequence[Column]) -> str:
                 unnest(flatten([{", ".join(lists)}])) AS said
             FROM {quote(history_name(type_name))} WHERE _sweep > $done AND rowid BETWEEN $first AND $last
         )
-        WHERE said.v <> '' AND said.v IS DISTINCT FROM source_id AND (
+        WHERE said.v <> '' AND ((said.n NOT IN ({own}) AND said.v IS DISTINCT FROM source_id) OR ({foreign})) AND (
             (said.n IN ({named}) AND length(said.v) <= {_LONGEST_NAME})
             OR (length(said.v) <= {_LONGEST} AND {any_form_sql("said.v")})
         )

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from stocktake.relations.proposals import claimed_type, is_own_name, proposed_types
+from stocktake.relations.forms import id_rest_sql
+from stocktake.relations.known_types import known_types
+from stocktake.relations.proposals import claimed_type, edge_word, is_own_name, proposed_types
+from stocktake.resource_types.schema import field_name
 from stocktake.store.type_tables import quote
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ Schema = dict[str, Any]
 _LIST = "UNORDERED_LIST_"
 _MAP = "MAP_STRING_"
 _TEXT = "STRING"
+_ID = "_id"
 _CATALOG_OWN = frozenset({"account_id", "tags"})
 
 
@@ -31,6 +35,10 @@ class TextField:
     """What its name proposes."""
     claimed: str | None
     """What an id in it is, even where nothing held has it."""
+    edge: str
+    """What an edge of it is called."""
+    own: bool = False
+    """It tells the resource's own ARN; only another service's ARN in it refers to something."""
 
 
 @dataclass(slots=True)
@@ -43,23 +51,36 @@ class Column:
 
 
 def text_columns(type_name: str, schema: Schema) -> Iterator[Column]:
-    """Yield every column of a type that holds text, but for the catalog's own and for the type's own names."""
+    """Yield every column of a type that holds text, but for the catalog's own and for the type's own names.
+
+    The last is the id itself, where only that says under which resource this one is.
+    """
     first = 1
+    proposed: set[str] = set()
     for name, entry in schema.items():
-        if name in _CATALOG_OWN or is_own_name(type_name, name):
+        own = is_own_name(type_name, name)
+        if name in _CATALOG_OWN or (own and not (name.endswith("arn") and entry == _TEXT)):
             continue
-        builder = _Builder(type_name, first)
+        builder = _Builder(type_name, first, own=own)
         parts = builder.parts((name,), entry, quote(name))
         if builder.fields:
             first += len(builder.fields)
+            proposed.update(*(one.types for one in builder.fields))
             yield Column(builder.fields, _joined(parts))
+    parent = known_types().parents.get(type_name)
+    if parent is not None and parent not in proposed:
+        edge = field_name(known_types().nouns[parent])
+        rest = id_rest_sql(_ID)
+        told = f"CASE WHEN regexp_matches({rest}, '[/:]') THEN {rest} END"
+        yield Column([TextField(first, _ID, (parent,), None, edge)], f"[{_said(first, told)}]")
 
 
 class _Builder:
     """Builds an expression that goes through each list only once, however many fields its elements have."""
 
-    def __init__(self, type_name: str, first: int) -> None:
+    def __init__(self, type_name: str, first: int, *, own: bool) -> None:
         self.fields: list[TextField] = []
+        self._own = own
         self._type_name = type_name
         self._first = first
 
@@ -74,7 +95,7 @@ class _Builder:
         if members is not None:
             return self._of_members(path, members, value, is_list=depth > 0)
         if page_type == _TEXT:
-            number = self._add(path, proposed_types(self._type_name, path))
+            number = self._add(path, () if self._own else proposed_types(self._type_name, path))
             return [_listed(number, value) if depth else f"[{_said(number, value)}]"]
         if page_type == _MAP + _TEXT:
             values = f"flatten(list_transform({value}, lambda m: map_values(m)))" if depth else f"map_values({value})"
@@ -95,7 +116,7 @@ class _Builder:
     def _add(self, path: tuple[str, ...], types: tuple[str, ...]) -> int:
         number = self._first + len(self.fields)
         claimed = claimed_type(self._type_name, path, types)
-        self.fields.append(TextField(number, ".".join(path), types, claimed))
+        self.fields.append(TextField(number, ".".join(path), types, claimed, edge_word(path), self._own))
         return number
 
 

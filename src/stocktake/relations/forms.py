@@ -83,6 +83,15 @@ def type_sql(form: str, usual: str) -> str:
     return f"CASE {form} {' '.join(cases)} ELSE {usual} END"
 
 
+def id_rest_sql(value: str) -> str:
+    """Return what follows the kind of a resource in its id: `resize:live` of `arn:…:function:resize:live`."""
+    resource = f"regexp_extract({value}, '^(?:[^:]*:){{5}}(.*)$', 1)"
+    return (
+        f"CASE WHEN starts_with({value}, 'arn:') THEN regexp_replace({resource}, '^[^/:]*[/:]', '') "
+        f"ELSE regexp_extract({value}, '^(?:[^:]*:){{3}}(.*)$', 1) END"
+    )
+
+
 def text(value: str) -> str:
     """Return an SQL text."""
     return "'" + value.replace("'", "''") + "'"

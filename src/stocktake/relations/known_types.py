@@ -51,6 +51,14 @@ class KnownTypes:
     """Type -> service."""
     of_service: dict[str, tuple[tuple[str, str], ...]]
     """Service -> plain noun and type."""
+    called: dict[str, str]
+    """What a service is called, in one word -> service."""
+    parents: dict[str, str]
+    """Type -> the type under whose resources its own are listed."""
+    nouns: dict[str, str]
+    """Type -> the provider's noun."""
+    arn_services: dict[str, frozenset[str]]
+    """Type -> the service parts that its own ARNs have."""
 
 
 @cache
@@ -62,6 +70,8 @@ def known_types() -> KnownTypes:
     by_key: dict[tuple[str, str], list[str]] = {}
     of_service: dict[str, list[tuple[str, str]]] = {}
     arn_forms: list[ArnForm] = []
+    parents: dict[str, str] = {}
+    arn_services: dict[str, frozenset[str]] = {}
     also_called = _other_names(stated.prefixes)
     ordered = sorted(stated.types, key=lambda one: (not stands_alone(one.service), one.tier != _FIRST_TIER, one.name))
     for one in ordered:
@@ -77,7 +87,11 @@ def known_types() -> KnownTypes:
         keys = entry["identity"].get("keys", ())
         if len(keys) == 1 and keys[0] and "." not in keys[0]:
             by_key.setdefault((one.service, field_name(keys[0])), []).append(one.name)
-        arn_forms += _arn_forms(one.name, one.noun, entry, index)
+        forms = _arn_forms(one.name, one.noun, entry, index)
+        arn_forms += forms
+        arn_services[one.name] = frozenset({index["arn_service"], *(form.service for form in forms)})
+        if "parent" in entry["list"]:
+            parents[one.name] = entry["list"]["parent"]["type"]
     return KnownTypes(
         names=frozenset(one.name for one in stated.types),
         by_noun={noun: tuple(types) for noun, types in by_noun.items()},
@@ -86,6 +100,11 @@ def known_types() -> KnownTypes:
         arn_forms=_with_alone(arn_forms),
         services={one.name: one.service for one in stated.types},
         of_service={service: tuple(types) for service, types in of_service.items()},
+        called={word: service for service, words in also_called.items() for word in words}
+        | {plain_name(service): service for service in of_service},
+        parents=parents,
+        nouns={one.name: one.noun for one in stated.types},
+        arn_services=arn_services,
     )
 
 

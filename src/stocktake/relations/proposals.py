@@ -72,12 +72,15 @@ def own_names(type_name: str, schema: dict[str, Any]) -> tuple[str, ...]:
     """Return the columns of a type that name the resource itself: `group_id`, `group_name` of a SecurityGroup."""
     known = known_types()
     service = known.services.get(type_name, "")
-    own = next((noun for noun, name in known.of_service.get(service, ()) if name == type_name), "")
+    nouns = dict(known.of_service.get(service, ()))
+    own = next((noun for noun, name in nouns.items() if name == type_name), "")
     found = []
     for column, entry in schema.items():
         *noun, ending = column.split("_")
         plain = "".join(noun)
-        if entry == "STRING" and ending in _ENDINGS and (own.startswith(plain) or own.endswith(plain)):
+        # The id of a VPC in an endpoint of it is not the endpoint's own.
+        begins = own.startswith(plain) and nouns.get(plain, type_name) == type_name
+        if entry == "STRING" and ending in _ENDINGS and (begins or own.endswith(plain)):
             found.append(column)
     return tuple(found)
 
@@ -125,7 +128,15 @@ def _of_noun(type_name: str, words: list[str]) -> tuple[str, ...]:
             longer = () if others and start == 0 else _longer(service, noun, type_name)
             if found or longer:
                 return tuple(dict.fromkeys((*found, *longer)))
-    return ()
+    return _of_service_word(words)
+
+
+def _of_service_word(words: list[str]) -> tuple[str, ...]:
+    """Return the one type of the service in the first word whose noun begins so: `ec2_key_name` is a KeyPair's."""
+    known = known_types()
+    of_service = known.of_service.get(known.called.get(words[0], ""), ()) if len(words) > 1 else ()
+    found = tuple(name for noun, name in of_service if noun.startswith("".join(words[1:])))
+    return found if len(found) == 1 else ()
 
 
 def _longer(service: str, noun: str, type_name: str) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from stocktake.relations.forms import ARN, ID, NAME, PART, text
+from stocktake.relations.forms import ARN, ID, NAME, PART, id_rest_sql, text
+from stocktake.relations.known_types import known_types
 from stocktake.relations.proposals import own_names
 from stocktake.store.catalog import run
 from stocktake.store.type_tables import history_name, quote
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 GLOBAL = "global"
 _TYPES_AT_ONCE = 200
+_END = "/"
+"""In place of a column: what an id ends with."""
 _PENDING = "relation_pending"
 _FOUND = "relation_found"
 _SAME = "v.source_type = p.source_type AND v.path = p.path AND v.value = p.value AND v.account_id = p.account_id"
@@ -95,43 +98,71 @@ def _collect_pending(connection: duckdb.DuckDBPyConnection, which: str, sweep_id
 
 def _held_sql(held: _Held) -> str:
     """Return the resources of a type, each with everything that it is called."""
-    called = [("id", ""), ("regexp_extract(id, '[^/:]+$')", "")]
+    called = [("_id", ""), ("regexp_extract(_id, '[^/:]+$')", _END)]
+    if held.type in known_types().parents.values():
+        arns = [quote(column) for column in held.columns if column.endswith("arn")]
+        called += [(id_rest_sql(one), _END) for one in ("_id", *arns)]
     if held.name_sql:
         called.append((f"CAST({held.name_sql} AS VARCHAR)", ""))
     called += [(quote(column), column) for column in held.columns]
     names = ", ".join(f"{{'name': {name}, 'of': {text(column)}}}" for name, column in called)
+    services = ", ".join(text(one) for one in sorted(known_types().arn_services.get(held.type, ())))
     return (
         f"SELECT DISTINCT {text(held.type)} AS type, _id AS id, account_id, _region AS region, "
-        f"unnest([{names}]) AS called FROM (SELECT *, _id AS id FROM {quote(history_name(held.type))})"
+        f"CAST([{services}] AS VARCHAR[]) AS services, "
+        f"unnest([{names}]) AS called FROM {quote(history_name(held.type))}"
     )
 
 
 def _matches_sql(held: str) -> str:
     """Return what fits the pending edges, each with a rank: the smaller, the surer."""
     arn, part, by_id, by_name = text(ARN), text(PART), text(ID), text(NAME)
-    unsure = 1000
+    unsure, longest = 1000, 2048
+    leaf = "split_part(path, '.', -1)"
+    own_service = "split_part(type, '_', 2) = split_part(source_type, '_', 2)"
+    # Prefixes of the id until a separator, and what the longest of them ends with.
+    above = (
+        "list_append([value[:i] FOR i IN range(1, length(value)) IF value[i + 1 : i + 1] IN ('/', ':')], "
+        "regexp_extract(value, '([^/:]+)[/:][^/:]*$', 1))"
+    )
     return f"""
         WITH wanted AS (
             SELECT *, unnest(CASE
+                WHEN path = '_id' THEN {above}
                 WHEN form = {arn} THEN list_distinct([value, regexp_replace(value, ':[^:]*$', ''), key])
                 WHEN form = {part} THEN [value, regexp_extract(value, '[^/:]+$')]
                 ELSE [key] END) AS looked_for
             FROM {_PENDING}
         ), offered AS (
-            SELECT type, id, account_id, region, called.name AS called, called.of AS column_name FROM ({held})
+            SELECT type, id, account_id, region, services, called.name AS called, called.of AS column_name,
+                called.name = id OR ends_with(called.of, 'arn') AS is_arn,
+                NOT starts_with(id, 'arn:') AND contains(id, '/') AS is_compound
+            FROM ({held})
         )
         SELECT number, CASE
-            WHEN looked_for = id THEN CASE WHEN looked_for = value THEN 0 ELSE 1 END
-            WHEN form NOT IN ({by_id}, {by_name}) THEN 2
-            ELSE 3 + coalesce(list_position(types, type), {unsure})
+            WHEN path = '_id' THEN {longest} - length(looked_for)
+            WHEN form = {arn} AND is_arn
+                THEN CASE WHEN looked_for = value THEN 0 ELSE 3 END
+                    + CASE WHEN {own_service} THEN 0 WHEN type = w.target_type THEN 1 ELSE 2 END
+            WHEN form NOT IN ({by_id}, {by_name}) THEN 6
+            ELSE 7 + 3 * coalesce(list_position(types, type), {unsure})
+                + CASE column_name WHEN '' THEN 0 WHEN {text(_END)} THEN 1 ELSE 2 END
         END AS rank, type, id, o.account_id, o.region
         FROM wanted AS w JOIN offered AS o ON looked_for = called
-        WHERE (form = {arn} AND looked_for = id AND looked_for <> key)
+        -- What an id made of several ends with is mostly another resource's.
+        -- An ARN of a service's is not the own one of another service's resource, even where that is known by it.
+        WHERE (
+                form = {arn} AND is_arn AND looked_for <> key
+                AND (list_contains(services, split_part(value, ':', 3)) OR coalesce(w.target_type, type) = type)
+            )
             OR (
                 CASE WHEN form IN ({by_id}, {by_name})
-                    THEN form = {by_id} OR list_contains(types, type) OR (
-                        column_name = split_part(path, '.', -1) AND column_name NOT IN ('arn', 'id', 'name')
-                        AND split_part(type, '_', 2) = split_part(source_type, '_', 2)
+                    THEN (form = {by_id} AND (column_name <> {text(_END)} OR NOT is_compound))
+                        OR list_contains(types, type) OR (
+                        column_name NOT IN ('', {text(_END)}, 'arn', 'id', 'name') AND (
+                            (column_name = {leaf} AND {own_service})
+                            OR split_part(type, '_', 2) || '_' || column_name = {leaf}
+                        )
                     )
                     ELSE type = w.target_type END
                 AND coalesce(nullif(w.target_account_id, ''), o.account_id) = o.account_id

@@ -11,7 +11,6 @@ import pyarrow as pa
 from stocktake.relations.edges import insert_edges
 from stocktake.relations.extract import begin_values, extract_values, take_ended
 from stocktake.relations.fields import text_columns
-from stocktake.relations.proposals import edge_word
 from stocktake.relations.resolve import resolve_edges
 from stocktake.store.catalog import run
 from stocktake.store.type_tables import history_name, quote
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from stocktake.relations.fields import TextField
     from stocktake.store.catalog import Catalog
 
-RULES = 1
+RULES = 2
 """Goes up when the rules change what an edge is: then all edges are made anew."""
 _VERSIONS_AT_ONCE = 5_000
 
@@ -147,7 +146,7 @@ def _write_edges(connection: duckdb.DuckDBPyConnection, fields: dict[str, list[T
         {
             "source_type": pa.array([name for name, _ in said], pa.string()),
             "path": pa.array([field.path for _, field in said], pa.string()),
-            "edge": pa.array([edge_word(tuple(field.path.split("."))) for _, field in said], pa.string()),
+            "edge": pa.array([field.edge for _, field in said], pa.string()),
             "types": pa.array([list(field.types) for _, field in said], pa.list_(pa.string())),
             "claimed": pa.array([field.claimed for _, field in said], pa.string()),
         }
