@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -204,9 +205,7 @@ def test_a_question_that_is_given_up_ends_at_the_owner(start_owner: Callable[[],
         f"with open_reading(Path({str(path)!r})) as catalog: catalog.connection.execute({slow!r})"
     )
     reader = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 10
-    while owner.do("alone") == "True":  # until the question is under way
-        assert time.monotonic() < deadline
+    _until_busy(owner)
     reader.kill()
     reader.wait()
     deadline = time.monotonic() + 5
@@ -270,6 +269,7 @@ def test_a_stopped_owner_is_told_apart_from_a_busy_one(
             _rows(catalog, busy.format(size))
             took = time.monotonic() - began
         os.kill(owner.process.pid, signal.SIGSTOP)
+        time.sleep(0.5)  # not all of its threads stop at once
         try:
             with pytest.raises((OwnerLostError, CatalogLockedError)):
                 _rows(catalog, "SELECT 1")
@@ -379,3 +379,70 @@ def test_a_file_that_somebody_else_has_open(path: Path) -> None:
     finally:
         other.kill()
         other.wait()
+
+
+def _reader(path: Path, body: str) -> subprocess.Popen[str]:
+    """Start a process that opens the catalog for reading, runs `body` with it, and says what it says."""
+    code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from stocktake.query.connection import open_reading\n"
+        "from stocktake.query.runner import read_batches, run_query\n"
+        f"with open_reading(Path({str(path)!r}), 10) as catalog:\n" + textwrap.indent(body, "    ")
+    )
+    child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "begun\n"
+    return child
+
+
+_IDLE = """
+print('begun', flush=True)
+sys.stdin.readline()
+print(sum(1 for _ in run_query(catalog, 'FROM range(100000)').rows()))
+"""
+_ROWS_IN_THE_MIDDLE = """
+rows = run_query(catalog, 'FROM range(100000)').rows()
+next(rows)
+print('begun', flush=True)
+sys.stdin.readline()
+print(1 + sum(1 for _ in rows))
+"""
+_BATCHES_IN_THE_MIDDLE = """
+batches = read_batches(catalog, 'FROM range(100000)', 1000)
+first = batches.read_next_batch()
+print('begun', flush=True)
+sys.stdin.readline()
+print(first.num_rows + sum(batch.num_rows for batch in batches))
+"""
+
+
+@pytest.mark.parametrize("body", [_IDLE, _ROWS_IN_THE_MIDDLE, _BATCHES_IN_THE_MIDDLE], ids=["idle", "rows", "batches"])
+def test_who_reads_slowly_keeps_no_writer_out(start_owner: Callable[[], Owner], path: Path, body: str) -> None:
+    start_owner().do("end")
+    reader = _reader(path, body)
+    owner = start_owner()  # comes in within ten seconds, or fails
+    assert owner.do("INSERT INTO numbers VALUES (1)") == "[(1,)]"
+    out, _ = reader.communicate("go on\n", timeout=20)
+    assert out == "100000\n"
+    assert reader.returncode == 0
+
+
+def test_a_long_question_is_asked_again_at_the_writer(start_owner: Callable[[], Owner], path: Path) -> None:
+    start_owner().do("end")
+    slow = "SELECT count(*) FROM range(100000000) a, range(1000000) b WHERE a.range + b.range = 7"
+    reader = _reader(path, f"print('begun', flush=True); catalog.connection.execute({slow!r})")
+    try:
+        time.sleep(0.5)
+        owner = start_owner()
+        _until_busy(owner)
+        assert reader.poll() is None
+    finally:
+        reader.kill()
+        reader.communicate()
+
+
+def _until_busy(owner: Owner) -> None:
+    deadline = time.monotonic() + 10
+    while owner.do("alone") == "True":
+        assert time.monotonic() < deadline

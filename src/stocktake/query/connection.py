@@ -13,8 +13,9 @@ import duckdb
 
 import stocktake
 from stocktake.core.errors import CatalogLockedError
+from stocktake.query.direct import DirectConnection
 from stocktake.query.serving import READ
-from stocktake.query.shared import SharedConnection
+from stocktake.query.shared import ReadingConnection
 from stocktake.store.catalog import Catalog, open_catalog, run, translating
 from stocktake.store.door import OwnerLostError, connect
 from stocktake.store.owner import POLL_SECONDS, is_turn_taken
@@ -44,17 +45,12 @@ def open_reading(path: Path, wait_seconds: float = 0.0, *, settings: Sequence[st
     Raises: what `open_catalog` raises: UserError where there is none, CatalogLockedError, CatalogAccessError,
     CatalogTooNewError.
     """
-    found = _reach(path, wait_seconds, settings)
-    if isinstance(found, Catalog):
-        catalog = found
-    else:
 
-        def again(seconds: float) -> Channel | duckdb.DuckDBPyConnection:
-            successor = _reach(path, seconds, settings)
-            return successor.connection if isinstance(successor, Catalog) else successor
+    def reach(seconds: float) -> Channel | DirectConnection:
+        return _reach(path, seconds, settings)
 
-        shared = SharedConnection(path, found, again)
-        catalog = Catalog(path, cast(duckdb.DuckDBPyConnection, shared), read_only=True)
+    connection = ReadingConnection(path, reach(wait_seconds), reach)
+    catalog = Catalog(path, cast(duckdb.DuckDBPyConnection, connection), read_only=True)
     try:
         yield catalog
     finally:
@@ -63,8 +59,8 @@ def open_reading(path: Path, wait_seconds: float = 0.0, *, settings: Sequence[st
             catalog.close()
 
 
-def _reach(path: Path, wait_seconds: float, settings: Sequence[str]) -> Catalog | Channel:
-    """Return the file, open for reading only, or a channel to who has it open."""
+def _reach(path: Path, wait_seconds: float, settings: Sequence[str]) -> Channel | DirectConnection:
+    """Return a channel to who has the catalog open, or the file, open for reading only."""
     end = time.monotonic() + wait_seconds
     while True:
         is_last = time.monotonic() >= end
@@ -74,7 +70,7 @@ def _reach(path: Path, wait_seconds: float, settings: Sequence[str]) -> Catalog 
                 return channel
             # Whoever waits to write goes first; else readers that follow each other closely would keep it out.
             if is_last or not is_turn_taken(path):
-                return _open_directly(path, settings)
+                return DirectConnection(path, _open_directly(path, settings))
         except (CatalogLockedError, OwnerLostError):
             if is_last:
                 raise

@@ -36,15 +36,12 @@ class Pieces(io.IOBase):
             self._changed.wait_for(lambda: self._is_closed or self._disk_to - self._disk_from < ON_DISK_BYTES)
             if self._is_closed:
                 return
-            if self._disk is None and self._memory_bytes + len(piece) > IN_MEMORY_BYTES and self._memory:
-                self._disk = TemporaryFile()  # noqa: SIM115 - closed by `close`
-            if self._disk is None:
+            fits = self._disk is None and self._memory_bytes + len(piece) <= IN_MEMORY_BYTES
+            if fits or not self._to_disk(piece):
+                # Where no disk takes it, who sends waits.
+                self._changed.wait_for(lambda: self._is_closed or self._has_room)
                 self._memory.append(piece)
                 self._memory_bytes += len(piece)
-            else:
-                self._disk.seek(self._disk_to)
-                self._disk.write(piece)
-                self._disk_to += len(piece)
             self._changed.notify_all()
 
     def end(self, error: BaseException | None = None) -> None:
@@ -93,6 +90,23 @@ class Pieces(io.IOBase):
             if self._disk is not None:
                 self._disk.close()
             self._changed.notify_all()
+
+    @property
+    def _has_room(self) -> bool:
+        return self._memory_bytes < IN_MEMORY_BYTES and self._disk_from == self._disk_to
+
+    def _to_disk(self, piece: bytes | bytearray) -> bool:
+        """Say whether a disk took a piece. In a process that may write no files, none does."""
+        try:
+            if self._disk is None:
+                self._disk = TemporaryFile()  # noqa: SIM115 - closed by `close`
+            self._disk.seek(self._disk_to)
+            self._disk.write(piece)
+            self._disk.flush()
+        except OSError:
+            return False
+        self._disk_to += len(piece)
+        return True
 
     def _some(self, size: int) -> bytes:
         with self._changed:

@@ -1,4 +1,4 @@
-"""A connection to a catalog that another process has open: the part of the driver's own that questions use."""
+"""A connection to a catalog, wherever it is open: the part of the driver's own that questions use."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ import orjson
 import pyarrow as pa
 
 from stocktake.core.errors import FatalError
+from stocktake.query.direct import DirectConnection, MadeWayError
 from stocktake.query.errors import SqlError
 from stocktake.query.pieces import Pieces, fill
 from stocktake.query.serving import COLUMNS, DRIVER_ERROR, END, OWN_ERROR, QUESTION, ROWS, encode_question
-from stocktake.store.door import OwnerLostError
+from stocktake.store.door import OwnerLostError, owner_lost
 from stocktake.store.type_tables import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from stocktake.query.direct import DirectRows
     from stocktake.store.door import Channel
 
 WHOLE_BYTES = 8_000_000
@@ -29,6 +31,7 @@ _AGAIN_SECONDS = 30.0
 """How long to look for a successor of an owner that went away."""
 _TRIES = 3
 """An owner that lets go so often without ending is not going away: something is wrong with it."""
+_TEXTS_KEPT = 3
 Description = list[tuple[str, str]]
 
 
@@ -42,66 +45,78 @@ def _scratch() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-class SharedConnection:
-    """Asks the process that has the catalog open, whichever that is: when it goes away, its successor is asked."""
+class ReadingConnection:
+    """Asks the process that has the catalog open, or the file itself where nobody has.
+
+    Which of the two it is may change between two questions, or in the middle of one that is then asked again.
+    """
 
     def __init__(
-        self, path: Path, channel: Channel, reopen: Callable[[float], Channel | duckdb.DuckDBPyConnection]
+        self,
+        path: Path,
+        found: Channel | DirectConnection,
+        reach: Callable[[float], Channel | DirectConnection],
     ) -> None:
-        """`reopen` finds the successor within some seconds; a connection of the driver's own where there is none."""
+        """`reach` finds who has the catalog open now, or opens it, within some seconds."""
         self._path = path
-        self._channel: Channel | None = channel
-        self._direct: duckdb.DuckDBPyConnection | None = None
-        self._reopen = reopen
-        self._local = _scratch().cursor()
+        self._direct: DirectConnection | None = None
+        self._channel: Channel | None = None
+        self._reach = reach
+        self._local: duckdb.DuckDBPyConnection | None = None
         self._pieces: Pieces | None = None
         self._interrupted = False
+        self._texts: list[tuple[duckdb.Statement, str]] = []
+        self._take(found)
 
-    def execute(self, statement: str | duckdb.Statement, parameters: object = None) -> Any:  # noqa: ANN401 - see `Rows`
-        """Run a statement that only reads, and return its rows: a `Rows`, or the driver's own cursor."""
-        sql = statement if isinstance(statement, str) else statement.query
-        return self._ask(sql, parameters) or self._directly().execute(sql, parameters)
+    def execute(self, statement: str | duckdb.Statement, parameters: object = None) -> Rows | DirectRows:
+        """Run a statement that only reads, and return its rows."""
+        return self._ask(self._text(statement), parameters, DirectConnection.execute)
 
-    def sql(self, statement: str | duckdb.Statement, *, params: object = None) -> Any:  # noqa: ANN401 - as `execute`
+    def sql(self, statement: str | duckdb.Statement, *, params: object = None) -> Rows | DirectRows:
         """Return what `execute` does; its rows can be had as Arrow."""
-        sql = statement if isinstance(statement, str) else statement.query
-        return self._ask(sql, params) or self._directly().sql(sql, params=params)
+        return self._ask(self._text(statement), params, DirectConnection.sql)
 
     def extract_statements(self, sql: str) -> list[duckdb.Statement]:
         """Return the statements of a text."""
-        return self._local.extract_statements(sql)
+        found = (self._direct or _scratch()).extract_statements(sql)
+        if len(found) == 1:
+            # A statement's own text lacks what stands before it, and errors tell their place in the whole.
+            self._texts = [*self._texts[-_TEXTS_KEPT:], (found[0], sql)]
+        return found
 
     def interrupt(self) -> None:
         """Stop what is under way, here and there."""
         self._interrupted = True
-        if self._channel is not None:
-            self._channel.close()
-        self._local.interrupt()
-        if self._direct is not None:
-            self._direct.interrupt()
+        for one in (self._direct, self._local):
+            if one is not None:
+                one.interrupt()
+        self._drop_channel()
 
     def close(self) -> None:
-        """Let go."""
+        """Let go. Raises: what the driver raises where a question cannot be stopped."""
         if self._pieces is not None:
             self._pieces.close()
-        if self._channel is not None:
-            self._channel.close()
+        self._drop_channel()
         if self._direct is not None:
             self._direct.close()
-        self._local.close()
 
-    def _directly(self) -> duckdb.DuckDBPyConnection:
-        assert self._direct is not None  # noqa: S101 - `_ask` returns None only then
-        return self._direct
-
-    def _ask(self, sql: str, parameters: object) -> Rows | None:
-        """Return the owner's answer, or its successor's; None where nobody has the catalog open any more."""
+    def _ask(
+        self,
+        sql: str,
+        parameters: object,
+        directly: Callable[[DirectConnection, str, object], DirectRows],
+    ) -> Rows | DirectRows:
+        """Return the answer of the file, of the owner, or of its successor."""
         question = encode_question(sql, parameters)
         end = time.monotonic() + _AGAIN_SECONDS
         lost: list[int] = []
-        while self._direct is None:
+        while True:
             try:
+                if self._direct is not None:
+                    return directly(self._direct, sql, parameters)
                 return self._answer(self._idle_channel(), question)
+            except MadeWayError:
+                self._direct = None
             except OwnerLostError:
                 if self._interrupted:
                     raise duckdb.InterruptException("Interrupted") from None
@@ -109,7 +124,18 @@ class SharedConnection:
                 if time.monotonic() >= end or lost.count(lost[-1]) >= _TRIES:
                     raise
                 self._drop_channel()
-        return None
+            self._take(self._reach(max(0.0, end - time.monotonic())))
+
+    def _text(self, statement: str | duckdb.Statement) -> str:
+        if isinstance(statement, str):
+            return statement
+        return next((text for one, text in self._texts if one is statement), statement.query)
+
+    def _take(self, found: Channel | DirectConnection) -> None:
+        if isinstance(found, DirectConnection):
+            self._direct = found
+        else:
+            self._channel = found
 
     def _drop_channel(self) -> None:
         if self._channel is not None:
@@ -117,18 +143,14 @@ class SharedConnection:
             self._channel = None
 
     def _idle_channel(self) -> Channel:
-        """Return a channel on which no answer is under way."""
+        """Return a channel on which no answer is under way. Raises: OwnerLostError where there is none."""
         if self._pieces is not None:
             if not self._pieces.has_ended:
                 self._drop_channel()
             self._pieces.close()
             self._pieces = None
         if self._channel is None:
-            found = self._reopen(_AGAIN_SECONDS)
-            if isinstance(found, duckdb.DuckDBPyConnection):
-                self._direct = found
-                raise _successor_is_nobody(self._path)
-            self._channel = found
+            raise owner_lost(self._path, "the answer before was given up")
         return self._channel
 
     def _answer(self, channel: Channel, question: bytes) -> Rows:
@@ -213,10 +235,6 @@ class Rows:
 
     def _stream(self) -> pa.RecordBatchReader:
         return pa.ipc.open_stream(pa.PythonFile(self._pieces, "r"))
-
-
-def _successor_is_nobody(path: Path) -> OwnerLostError:
-    return OwnerLostError(f"{path} is open directly now", code="owner_lost")
 
 
 def _raise(kind: int, body: bytes) -> NoReturn:
