@@ -47,6 +47,7 @@ def test_keys_that_run_out_are_renewed_in_time(tmp_path: Path) -> None:
             first = await session.credentials.keys()
             assert session.credentials.at_hand() == first
             assert first.token == "t"
+            assert isinstance(session.credentials, CredentialSource)
             session.credentials._look_again_at = 0.0
             second = await session.credentials.keys()
             assert second.access_key > first.access_key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -43,13 +44,20 @@ _PARTS_SQL = f"""
         AND list_contains(list_transform(t.types, lambda x: split_part(x, '_', 2)), split_part(f.type, '_', 2))
     QUALIFY row_number() OVER (PARTITION BY i.source_type, i.path, i.value ORDER BY f.weight DESC, f.type) = 1
 """
-_TYPE_SQL = type_sql("form", f"coalesce(s.type, CASE form WHEN '{ARN}' THEN a.type WHEN '{ID}' THEN c.claimed END)")
-_EDGES_SQL = f"""
+
+
+@cache
+def _edges_sql() -> str:
+    """Return the statement; made when it is first needed, since the forms that it speaks of are read from a file."""
+    target_type = type_sql(
+        "form", f"coalesce(s.type, CASE form WHEN '{ARN}' THEN a.type WHEN '{ID}' THEN c.claimed END)"
+    )
+    return f"""
     INSERT INTO relation_versions BY NAME
     SELECT i.source_id, i.source_type, i.account_id, i.region, i.path, t.edge,
         CASE WHEN s.type IS NULL THEN i.form ELSE '{PART}' END AS form, i.value,
         {group_sql("form", "i.value", "key", "coalesce(a.tail, i.value)")} AS key,
-        {_TYPE_SQL} AS target_type,
+        {target_type} AS target_type,
         NULL AS target_id,
         {group_sql("form", "i.value", "account", "coalesce(a.account, i.account_id)")} AS target_account_id,
         {group_sql("form", "i.value", "region", "coalesce(a.region, i.region)")} AS target_region,
@@ -84,4 +92,4 @@ def insert_edges(connection: duckdb.DuckDBPyConnection, sweep_id: int) -> None:
         run(connection, _PARTS_SQL)
     finally:
         connection.unregister("arn_forms")
-    run(connection, _EDGES_SQL, {"sweep": sweep_id})
+    run(connection, _edges_sql(), {"sweep": sweep_id})
