@@ -53,18 +53,23 @@ def read_episodes(catalog: Catalog, packs: Sequence[Pack], rules: Iterable[Rule]
 
 
 def _episodes(judging: TypeJudging) -> Iterator[Episode]:
-    numbers = range(1, len(judging.judged) + 1)
-    fails = " OR ".join(f"_v{number} = {FAIL}" for number in numbers)
-    verdicts = ", ".join(f"_v{number}" for number in numbers)
-    rows = judging.ask(
-        "SELECT _id, _created, _account, _region, _owner, _from, _to, _gone, _sweep, _end_sweep, "
-        f"[{verdicts}] FROM _judged WHERE (_id, _account, _region) IN (SELECT _id, _account, _region FROM _judged "
-        f"WHERE {fails}) ORDER BY _id, _account, _region, _from"
-    )
+    rows = judging.ask(_versions_sql)
     for _, versions in groupby(rows, key=lambda row: (row[0], row[2], row[3])):
         of_resource = list(versions)
         for place, judged in enumerate(judging.judged):
             yield from _of_rule(judged.rule, place, of_resource)
+
+
+def _versions_sql(rules: int) -> str:
+    """Return what is asked: all versions of resources of which one broke a rule, in order."""
+    numbers = range(1, rules + 1)
+    fails = " OR ".join(f"_v{number} = {FAIL}" for number in numbers)
+    verdicts = ", ".join(f"_v{number}" for number in numbers)
+    return (
+        "SELECT _id, _created, _account, _region, _owner, _from, _to, _gone, _sweep, _end_sweep, "
+        f"[{verdicts}] FROM _judged WHERE (_id, _account, _region) IN (SELECT _id, _account, _region FROM _judged "
+        f"WHERE {fails}) ORDER BY _id, _account, _region, _from"
+    )
 
 
 def _of_rule(rule: Rule, place: int, versions: Sequence[tuple[Any, ...]]) -> Iterator[Episode]:

@@ -106,7 +106,7 @@ def _verdicts_sql(source: Source, judged: Sequence[Judged]) -> str:
 
 def _verdict_sql(source: Source, judged: Judged, passed: str) -> str:
     condition = f"CAST(({judged.sql}) AS BOOLEAN)"
-    verdict = f"CASE WHEN {condition} THEN {FAIL} WHEN NOT {condition} THEN {passed} ELSE {NOT_JUDGED} END"
+    verdict = f"CASE {condition} WHEN true THEN {FAIL} WHEN false THEN {passed} ELSE {NOT_JUDGED} END"
     if judged.closed_to:
         listed = ", ".join(map(text, sorted(judged.closed_to)))
         verdict = f"CASE WHEN account_id IN ({listed}) THEN {NOT_JUDGED} ELSE {verdict} END"
