@@ -121,6 +121,7 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=200, help="accounts of the organization")
     parser.add_argument("--search", action="store_true", help="only searches over two million resources")
     parser.add_argument("--insights", action="store_true", help="only what is derived of many training jobs")
+    parser.add_argument("--policies", action="store_true", help="only many training jobs judged by all their rules")
     parser.add_argument(
         "--sharing",
         type=float,
@@ -136,6 +137,9 @@ def main() -> None:
         return
     if given.insights:
         subprocess.run([sys.executable, str(HERE / "insights.py")], check=True)
+        return
+    if given.policies:
+        subprocess.run([sys.executable, str(HERE / "policies.py")], check=True)
         return
     if given.search:
         subprocess.run([sys.executable, str(HERE / "search.py")], check=True)
