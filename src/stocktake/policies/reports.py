@@ -39,7 +39,6 @@ def to_sarif(report: Report) -> dict[str, Any]:
     driver = {
         "name": "stocktake",
         "version": stocktake.__version__,
-        "informationUri": "https://pypi.org/project/stocktake/",
         "rules": [_sarif_rule(rule) for rule in report.rules],
     }
     notes = [
