@@ -88,8 +88,11 @@ class Bench:
         return Reader(self._start, catalog)
 
     def _start(self, code: str, *arguments: str) -> subprocess.Popen[str]:
+        return self.run([sys.executable, "-c", code, *arguments])
+
+    def run(self, command: list[str]) -> subprocess.Popen[str]:
         child = subprocess.Popen(
-            [sys.executable, "-c", code, *arguments],
+            command,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -278,6 +281,23 @@ def test_what_is_being_read_is_left_alone_even_by_force(bench: Bench) -> None:
     assert _statuses(second) == {REGIONS[0]: "elsewhere"}
     assert f"process {first.pid}" in second["scopes"][0]["reason"]
     assert second["calls"] == 0
+
+
+def test_a_question_that_cannot_be_stopped_keeps_no_sync_from_ending(bench: Bench) -> None:
+    path = bench.catalog("shared")
+    bench.cloud.switch(latency_ms=250.0)
+    command = [str(Path(sys.executable).parent / "stocktake"), "sync", "--catalog", str(path), "--type", JOB]
+    command += ["--region", REGIONS[3], "--endpoint-url", bench.cloud.endpoint_url, "-o", "json"]
+    first = bench.run(command)
+    _until(lambda: _is_open(path))
+    stuck = "SELECT levenshtein(repeat('x', 200000), repeat('y', 200000))"
+    asking = bench.run([command[0], "query", "--catalog", str(path), stuck])
+    time.sleep(2)
+    bench.cloud.switch(latency_ms=0.0)
+    assert [scope["status"] for scope in _ended(first)["scopes"]] == ["complete"]
+    asking.kill()
+    # And the file is free again.
+    _ended(bench.sync(path, regions=REGIONS[3:]))
 
 
 def test_kills_at_random(bench: Bench, calm: Content) -> None:

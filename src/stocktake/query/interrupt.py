@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
+from stocktake.store.owner import VISIT
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,5 +52,5 @@ def run_interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], 
 
 
 def is_work_left() -> bool:
-    """Return whether a call into the database goes on that could not be stopped."""
-    return any(thread.name == _NAME for thread in threading.enumerate())
+    """Return whether a call into the database goes on that could not be stopped: ours, or one for another process."""
+    return any(thread.name in {_NAME, VISIT} for thread in threading.enumerate())

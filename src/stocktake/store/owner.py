@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from stocktake.store.catalog import Catalog
 
+VISIT = "stocktake-visit"
+"""The name of the threads in which others are served. None is left when an owner has closed, but for a question that
+cannot be stopped."""
 POLL_SECONDS = 0.05
 """How often whoever waits for the file looks again."""
 _TICK_SECONDS = 0.5
@@ -303,7 +306,7 @@ class CatalogOwner:
         if len(self._visits) >= _VISITORS:
             connection.close()
             return
-        thread = threading.Thread(target=self._receive, args=(connection, key), name="stocktake-visit", daemon=True)
+        thread = threading.Thread(target=self._receive, args=(connection, key), name=VISIT, daemon=True)
         thread.start()
 
     def _receive(self, connection: socket.socket, key: bytes) -> None:

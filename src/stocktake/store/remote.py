@@ -81,7 +81,9 @@ class HereDoor:
     def close(self) -> None:
         """Close the file, and let the next one have it."""
         try:
-            self.catalog.close()
+            # A question of another process that could not be stopped has the file still; it ends with this process.
+            with suppress(duckdb.ResourceInUseException):
+                self.catalog.close()
         finally:
             self._owner.release()
 

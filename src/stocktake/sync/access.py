@@ -19,6 +19,7 @@ from stocktake.store.type_tables import held_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Executor
     from datetime import datetime
     from pathlib import Path
 
@@ -96,7 +97,7 @@ class CatalogAccess:
         end = time.monotonic() + wait_seconds
         lost = 0
         while True:
-            door = self._found_door(max(0.0, end - time.monotonic()))
+            door = find_door(self._path, self.executor, max(0.0, end - time.monotonic()))
             now = self._now()
             try:
                 self.ledger = door.call(SharedSweep, door.catalog, now, self._holder, self._numbers, self._began)
@@ -119,16 +120,22 @@ class CatalogAccess:
                 self._numbers.append(self.ledger.sweep_id)
                 return
 
-    def _found_door(self, wait_seconds: float) -> Door:
-        joined = join_catalog(self._path, WRITE, stocktake.__version__, wait_seconds=wait_seconds)
-        if joined.channel is not None:
-            return ElsewhereDoor(self._path, joined.channel)
-        assert joined.catalog is not None  # noqa: S101 - one of the two is there
-        lock_down(joined.catalog)
-        write = functools.partial(serve_writer, thread=self.executor)
-        owner = CatalogOwner(joined.catalog, joined.turn, {READ: serve_reader, WRITE: write})
-        joined.catalog.alone = functools.partial(owner.gate.alone, _ALONE_SECONDS)
-        return HereDoor(joined.catalog, owner)
+
+def find_door(path: Path, executor: Executor, wait_seconds: float) -> Door:
+    """Open a catalog for writing and let others in, or find who has it open.
+
+    `executor`: one thread, in which everything that touches the catalog runs; others' steps too, where it is open here.
+    Raises what `open_catalog` raises.
+    """
+    joined = join_catalog(path, WRITE, stocktake.__version__, wait_seconds=wait_seconds)
+    if joined.channel is not None:
+        return ElsewhereDoor(path, joined.channel)
+    assert joined.catalog is not None  # noqa: S101 - one of the two is there
+    lock_down(joined.catalog)
+    write = functools.partial(serve_writer, thread=executor)
+    owner = CatalogOwner(joined.catalog, joined.turn, {READ: serve_reader, WRITE: write})
+    joined.catalog.alone = functools.partial(owner.gate.alone, _ALONE_SECONDS)
+    return HereDoor(joined.catalog, owner)
 
 
 def is_owner_lost(error: BaseException) -> bool:

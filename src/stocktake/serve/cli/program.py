@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -79,6 +80,7 @@ class Program(click.Group):
             code = error.exit_code
         except click.Abort:
             code = INTERRUPTED
+        _leave_work_behind(code or 0)
         sys.exit(code or 0)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own
@@ -88,7 +90,6 @@ class Program(click.Group):
             sys.stdout.flush()
         except KeyboardInterrupt:
             render_interruption(ctx.obj)
-            _leave_work_behind()
             return INTERRUPTED
         except BrokenPipeError:
             _let_go_of_stdout()
@@ -96,12 +97,17 @@ class Program(click.Group):
         return code
 
 
-def _leave_work_behind() -> None:
+def _leave_work_behind(code: int) -> None:
     """End the process here if the database still works on what cannot be stopped: it only reads."""
-    interrupt = sys.modules.get("stocktake.query.interrupt")
-    if interrupt is not None and interrupt.is_work_left():
+    if "duckdb" not in sys.modules:
+        return
+    from stocktake.query.interrupt import is_work_left
+
+    if is_work_left():
+        with suppress(BrokenPipeError):
+            sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(INTERRUPTED)
+        os._exit(code)
 
 
 def _let_go_of_stdout() -> None:
