@@ -59,6 +59,8 @@ class GivenUpError(Exception):
 class TokenQueue:
     """Lets callers pass in the order they came, at most `rate` a second; None is without limit."""
 
+    __slots__ = ("_burst", "_rate", "_refilled_at", "_timer", "_tokens", "_waiting", "idled")
+
     def __init__(self, rate: float | None = None, burst: float | None = None) -> None:
         self._rate = rate
         self._burst = burst
@@ -155,6 +157,8 @@ def _turn_away(waiting: deque[asyncio.Future[None]]) -> None:
 class _Window:
     """Calls under way at once: few to begin with, one more with each that passes."""
 
+    __slots__ = ("_most", "_under_way", "_waiting", "size")
+
     def __init__(self, most: int) -> None:
         self._most = most
         self.size = min(_FIRST_CONCURRENCY, most)
@@ -198,6 +202,8 @@ class _Window:
 class _Refill:
     """The rate at which the provider's bucket fills: what passed between two moments when it was empty."""
 
+    __slots__ = ("_anchors", "_passed", "rate")
+
     def __init__(self) -> None:
         self.rate: float | None = None
         self._passed = 0
@@ -223,6 +229,8 @@ class _Refill:
 class _Meter:
     """How many answers a second came lately."""
 
+    __slots__ = ("_before", "_count", "_since")
+
     def __init__(self, now: float) -> None:
         self._since = now
         self._count = 0
@@ -245,6 +253,24 @@ class _Meter:
 
 class Limiter:
     """Admits the calls of one operation; told of every answer, it learns the rate."""
+
+    __slots__ = (
+        "_account_cap",
+        "_allowed",
+        "_answers",
+        "_cubic",
+        "_cut_at",
+        "_holding",
+        "_last_success_at",
+        "_meter",
+        "_passed_since_cut",
+        "_patience_seconds",
+        "_refill",
+        "_refusals",
+        "_throttled_in_a_row",
+        "_tokens",
+        "_window",
+    )
 
     def __init__(
         self,
@@ -403,3 +429,8 @@ class Limiters:
                 patience_seconds=self.patience_seconds,
             )
         return limiter
+
+    def forget(self, service: str, region: str = "") -> None:
+        """Drop the limiters of a service that is not called for now: what it lets pass is soon found again."""
+        for key in [key for key in self._limiters if key[1] == service and region in {"", key[0]}]:
+            del self._limiters[key]

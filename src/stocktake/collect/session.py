@@ -143,7 +143,13 @@ class Session:
         """Drop what was loaded for a service, so that going through all of them does not keep them all."""
         for key in [key for key in self._clients if key[0] == service]:
             del self._clients[key]
+        self.limiters.forget(service)
         self.endpoints.forget(service)
+
+    def forget_place(self, service: str, region: str) -> None:
+        """Drop what calling a service in one region took; what other accounts need for it stays."""
+        self._clients.pop((service, region), None)
+        self.limiters.forget(service, region)
 
     async def fetch_caller_identity(self) -> CallerIdentity:
         """Ask the provider whose credentials these are.

@@ -72,12 +72,13 @@ class Place:
         region = GLOBAL if resource_type.scope == GLOBAL else self._region
         return Scope(identity.account_id, identity.partition, region, resource_type.name, self._region)
 
-    def ended(self, type_name: str) -> None:
-        """Take note that a type has been read; after the last, forget the parents."""
-        self.parents.give_up(type_name)
-        self._open.discard(type_name)
+    def ended(self, resource_type: ResourceType) -> None:
+        """Take note that a type has been read; after the last, forget the parents and what calling took."""
+        self.parents.give_up(resource_type.name)
+        self._open.discard(resource_type.name)
         if not self._open:
             self.parents.close()
+            self.account.session.forget_place(resource_type.service, self._region)
 
 
 class _Leasing:

@@ -168,7 +168,9 @@ class _Sweep:
                 async with asyncio.TaskGroup() as group:
                     for place in places:
                         for resource_type in place.types:
-                            group.create_task(self._run_one(keeper, place, resource_type, at_once, report))
+                            await at_once.acquire()  # here, so that what waits is no task yet
+                            task = group.create_task(self._run_one(keeper, place, resource_type, report))
+                            task.add_done_callback(lambda _: at_once.release())
                 for name, problem in problems.items():
                     await self._note_problem(accounts, name, problem, report)
                 self._models.forget(plan.service)
@@ -202,19 +204,17 @@ class _Sweep:
         keeper: Keeper,
         place: Place,
         resource_type: ResourceType,
-        at_once: asyncio.Semaphore,
         report: SyncReport,
     ) -> None:
-        async with at_once:
-            elsewhere = await place.lease()
-            try:
-                if resource_type.name in elsewhere:
-                    coverage = self._left_to(elsewhere[resource_type.name].reason, place.key(resource_type))
-                else:
-                    coverage = await self._run_scope(keeper, place, resource_type)
-            finally:
-                place.ended(resource_type.name)
-            report.scopes.append(coverage)
+        elsewhere = await place.lease()
+        try:
+            if resource_type.name in elsewhere:
+                coverage = self._left_to(elsewhere[resource_type.name].reason, place.key(resource_type))
+            else:
+                coverage = await self._run_scope(keeper, place, resource_type)
+        finally:
+            place.ended(resource_type)
+        report.scopes.append(coverage)
 
     def _left_to(self, reason: str, key: ScopeKey) -> Coverage:
         """Return what to report of a scope that another process reads."""
