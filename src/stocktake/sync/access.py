@@ -130,12 +130,19 @@ def find_door(path: Path, executor: Executor, wait_seconds: float) -> Door:
     joined = join_catalog(path, WRITE, stocktake.__version__, wait_seconds=wait_seconds)
     if joined.channel is not None:
         return ElsewhereDoor(path, joined.channel)
-    assert joined.catalog is not None  # noqa: S101 - one of the two is there
-    lock_down(joined.catalog)
-    write = functools.partial(serve_writer, thread=executor)
-    owner = CatalogOwner(joined.catalog, joined.turn, {READ: serve_reader, WRITE: write})
-    joined.catalog.alone = functools.partial(owner.gate.alone, _ALONE_SECONDS)
-    return HereDoor(joined.catalog, owner)
+    catalog = joined.catalog
+    assert catalog is not None  # noqa: S101 - one of the two is there
+    try:
+        lock_down(catalog)
+        write = functools.partial(serve_writer, thread=executor)
+        owner = CatalogOwner(catalog, joined.turn, {READ: serve_reader, WRITE: write})
+    except BaseException:
+        catalog.close()
+        if joined.turn is not None:
+            joined.turn.release()
+        raise
+    catalog.alone = functools.partial(owner.gate.alone, _ALONE_SECONDS)
+    return HereDoor(catalog, owner)
 
 
 def is_owner_lost(error: BaseException) -> bool:
