@@ -12,6 +12,7 @@ from stocktake.providers.aws.models import open_models
 from stocktake.resource_types.registry import load_type
 from stocktake.store.ledger import Coverage
 from stocktake.sync import SyncReport, SyncRequest, run_sync
+from stocktake.sync import scope as sync_scope
 from stocktake.sync.strategies import ScopeMemory, Strategy, Wish, open_set_obstacle, plan_scope
 from sync_bench import JOB, Bench
 
@@ -254,7 +255,10 @@ def test_a_list_that_leaves_one_out_deletes_nothing(make_bench: Callable[..., Be
 # -- the first load ----------------------------------------------------------------------------------------------------
 
 
-def test_a_first_load_says_what_it_will_cost_and_brings_the_newest_first(make_bench: Callable[..., Bench]) -> None:
+def test_a_first_load_says_what_it_will_cost_and_brings_the_newest_first(
+    make_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync_scope, "BATCH", 400)
     bench = make_bench(jobs=3_000)
     told: list[ScopeProgress] = []
 

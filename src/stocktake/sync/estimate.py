@@ -55,6 +55,8 @@ async def estimate_first_load(reader: TypeReader) -> Estimate | None:
     if now - oldest <= timedelta():
         return None
     step = (now - oldest) / _SAMPLES
+    if await _is_short(reader, _density(len(times), max(times) - oldest), (now - step, now, now - oldest)):
+        return None
     densities = [_density(len(times), max(times) - oldest)]
     tail = 0
     for number in range(1, _SAMPLES):
@@ -72,6 +74,16 @@ async def estimate_first_load(reader: TypeReader) -> Estimate | None:
     resources += tail or densities[-1] * covered
     count = max(round(resources), len(first.items))
     return Estimate(count, _calls(reader, count))
+
+
+async def _is_short(reader: TypeReader, oldest_density: float, newest: tuple[datetime, datetime, timedelta]) -> bool:
+    """Say whether a list is so short that estimating it would cost more than it tells: by both of its ends."""
+    since, now, span = newest
+    after = reader.type.list_call.time_filter
+    page = None if after is None else await _first_page(reader, {after.member: since})
+    found = _times(reader, page) if page is not None else []
+    until = now if page is None or page.last or not found else max(found)
+    return max(oldest_density, _density(len(found), until - since)) * span.total_seconds() < _WORTH_TELLING
 
 
 def _calls(reader: TypeReader, count: int) -> int:
