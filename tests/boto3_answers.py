@@ -36,10 +36,14 @@ class Boto3Answers:
 
     def of(self, kind: ResourceType) -> list[dict[str, Any]]:
         """Return each resource of a type once, as the catalog is to have it."""
-        answers = {json.dumps(one, sort_keys=True, default=str): one for one in self._answers(kind)}
-        return list(answers.values())
+        found: dict[str, dict[str, Any]] = {}
+        for answer, listing in self._answers(kind):
+            # Under two parents there may be two that are alike, or twice the same.
+            parent = {key: listing.get(key) for key in kind.identity.inherited_keys}
+            found[json.dumps([parent, answer], sort_keys=True, default=str)] = answer
+        return list(found.values())
 
-    def _answers(self, kind: ResourceType) -> Iterator[dict[str, Any]]:
+    def _answers(self, kind: ResourceType) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         client = self._client(kind.service)
         describe = kind.describe_call
         call = describe or kind.list_call
@@ -48,7 +52,7 @@ class Boto3Answers:
         for item, listing in self._listed(kind):
             answer = item if describe is None else self._described(client, describe, item, listing)
             if answer is not None:
-                yield {name: value for name, value in expected(shape, answer).items() if name in known}
+                yield {name: value for name, value in expected(shape, answer).items() if name in known}, listing
 
     def _described(self, client: Any, describe: DescribeCall, item: Any, listing: dict[str, Any]) -> Any:
         wanted: dict[str, Any] = dict(describe.arguments)

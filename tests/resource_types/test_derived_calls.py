@@ -42,6 +42,8 @@ def derived(one: ResourceType) -> dict[str, object]:
         "arguments": listing.arguments,
         "describe": [describe.operation, ".".join(describe.result_path)] if describe else "none",
         "bind": bound(describe.bindings) if describe else {},
+        "inherits": describe.inherited if describe else {},
+        "optional": list(describe.optional) if describe else [],
         "arn": dotted(one.identity.arn_path),
         "keys": [".".join(path) for path in one.identity.key_paths],
         "created": dotted(one.identity.created_path),

@@ -28,6 +28,7 @@ TABLES = {
     "compound",
     "loop",
     "required",
+    "identity",
     "data",
     "facet",
     "no_facet",
@@ -41,6 +42,7 @@ CACHED = [
     overrides.members_of,
     overrides.stated_parents,
     overrides.data_types,
+    overrides.keys_by_type,
     overrides.facets_by_type,
     overrides.left_out_facets,
     overrides.global_types,
@@ -58,7 +60,7 @@ def service_of(table: str, entry: dict[str, Any]) -> str:
             for service in MODELS.service_names
             if any(entry["noun"] in operation for operation in MODELS.load(service).operations)
         )
-    places = {"data": "types", "no_facet": "operations", "parent": "type", "facet": "type", "global": "types"}
+    places = {"data": "types", "no_facet": "operations", "parent": "type", "identity": "type", "facet": "type", "global": "types"}
     found = entry[places.get(table, "operation")]
     stated: str = found[0] if isinstance(found, list) else found
     return stated.split(":", maxsplit=1)[0]

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from stocktake.collect.paths import set_at
 from stocktake.core.errors import DataError
+from stocktake.resource_types.spec import DescribeCall
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from stocktake.collect.answers import Scope
     from stocktake.collect.service_client import ServiceClient
-    from stocktake.resource_types.spec import DescribeCall, Facet, TagsCall
+    from stocktake.resource_types.spec import Facet, TagsCall
 
 
 class Binder:
@@ -33,6 +34,8 @@ class Binder:
         params = self.constants(plan.operation, plan.arguments, plan.context)
         if plan.inherited:
             values = {**values, **{member: listing.get(key) for member, key in plan.inherited.items()}}
+        if isinstance(plan, DescribeCall) and plan.optional:
+            values = {name: value for name, value in values.items() if value is not None or name not in plan.optional}
         self.add(params, plan.operation, values)
         return params
 

@@ -125,7 +125,9 @@ def _of_noun(type_name: str, words: list[str]) -> tuple[str, ...]:
             own = tuple(one for one in shared if known.services[one] == service)
             others = _of_others(shared, has_own=bool(own), is_end=start > 0)
             found = tuple(dict.fromkeys((*exact, *own, *others)))[:_MOST]
-            longer = () if others and start == 0 else _longer(service, noun, type_name)
+            longer = _longer(service, noun, type_name)
+            if others and start == 0 and len(longer) > 1:
+                longer = ()  # other services' nouns say it better than some end of several of its own
             if found or longer:
                 return tuple(dict.fromkeys((*found, *longer)))
     return _of_service_word(words)

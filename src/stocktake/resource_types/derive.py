@@ -15,7 +15,7 @@ from stocktake.resource_types.life_cycle import derive_life_cycle
 from stocktake.resource_types.list_calls import derive_list_call, is_pageable, list_candidates, listing_shapes
 from stocktake.resource_types.members import plain
 from stocktake.resource_types.nouns import Vocabulary
-from stocktake.resource_types.overrides import data_types, global_types
+from stocktake.resource_types.overrides import data_types, global_types, stated_keys
 from stocktake.resource_types.parents import Resolved, find_parent
 from stocktake.resource_types.schema import field_name, structure_fields
 from stocktake.resource_types.shapes import is_structure
@@ -139,7 +139,9 @@ def _from_candidate(
         return None
     inline = inline_tags(model, shape)
     listed = Listed(noun, item, shape, listing, has_arn_template=identity.arn_template is not None)
-    tags = None if inline is not None else derive_tags_call(model, listed)
+    # What an ARN of another resource's would tell are that one's tags.
+    has_own_arn = not stated_keys(model.name, noun)
+    tags = derive_tags_call(model, listed) if inline is None and has_own_arn else None
     calls = (
         ((candidate.operation, candidate.result_path),)
         if describe is None

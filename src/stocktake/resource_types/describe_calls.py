@@ -21,7 +21,7 @@ from stocktake.resource_types.members import (
     plain,
 )
 from stocktake.resource_types.nouns import split_operation
-from stocktake.resource_types.overrides import describe_arguments
+from stocktake.resource_types.overrides import describe_arguments, stated_inputs
 from stocktake.resource_types.schema import is_answer_only, structure_fields, walk
 from stocktake.resource_types.shapes import (
     input_shape,
@@ -37,6 +37,7 @@ from stocktake.resource_types.tag_shapes import is_tags_member
 
 if TYPE_CHECKING:
     from stocktake.providers.aws.models import Json, ServiceModel
+    from stocktake.resource_types.bindings import Bindings
     from stocktake.resource_types.list_calls import ListCandidate
     from stocktake.resource_types.spec import Path
 
@@ -117,11 +118,13 @@ def _describe(
     request = input_shape(model, operation)
     stated = {**ask_for_all(model, operation), **describe_arguments(model.name, operation)}
     needed = [one for one in required(model, request) if one not in stated]
+    needed += [one for one in stated_inputs(model.name, operation) if one not in needed]
     if all(plain(one) in {plain(key) for key in listing} for one in needed):
         needed += _sole_identifier(model, request, candidate)
     bound = bind_all(model, request, needed, (candidate.noun, candidate.item_shape), listing)
     if bound is None or not bound.paths:
         return None
+    optional = _add_qualifiers(model, request, candidate, listing, bound)
     path = resource_path(model, operation, candidate.noun, candidate.item_shape)
     shape = shape_at(model, output_shape(model, operation), path)
     if shape is None or not is_structure(model, shape):
@@ -134,8 +137,45 @@ def _describe(
         arguments=stated,
         inherited=bound.inherited,
         context=bound.context,
+        optional=optional,
     )
     return Described(call, shape, "; ".join(("same noun", *bound.rules)))
+
+
+def _add_qualifiers(
+    model: ServiceModel, request: str | None, candidate: ListCandidate, listing: dict[str, str], bound: Bindings
+) -> tuple[str, ...]:
+    """Add optional inputs that say within what a name is unique; return those that an item may lack.
+
+    What a resource was listed with is always given, and beside a mere name what the list item has by the same name:
+    a schedule's group, a rule's event bus. An ARN and a resource's own id need nothing beside them.
+    """
+    given = {plain(parameter.rsplit(".", 1)[-1]) for parameter in (*bound.paths, *bound.inherited)}
+    if any(word.endswith("arn") for word in given) or any(
+        plain(path[-1]).endswith("arn") for path in bound.paths.values() if path
+    ):
+        return ()
+    own = {f"{plain(form)}{suffix}" for form in ("", *noun_forms(candidate.noun)) for suffix in IDENTIFIER_SUFFIXES}
+    by_name = any(word.endswith("name") for word in given) and not given & {one for one in own if one.endswith("id")}
+    item = Names(model, candidate.item_shape)
+    listed = {plain(key): key for key in listing}
+    optional = []
+    for name, member in members(model, request).items():
+        word = plain(name)
+        if word in given or name in required(model, request) or member.get("deprecated"):
+            continue
+        if model.shapes[member["shape"]]["type"] != "string":
+            continue
+        if word in listed:
+            bound.inherited[name] = listed[word]
+            bound.rules.append(f"{name} as listed")
+        elif by_name and word.endswith(("name", "id")) and "version" not in word and word not in own:
+            found = item.find((name,), STRING)
+            if found is not None:
+                bound.paths[name] = (found,)
+                bound.rules.append(f"{name} where the item has it")
+                optional.append(name)
+    return tuple(optional)
 
 
 def _describe_many(

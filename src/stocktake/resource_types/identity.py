@@ -17,6 +17,7 @@ from stocktake.resource_types.members import (
     plain,
 )
 from stocktake.resource_types.nouns import split_operation, words_of
+from stocktake.resource_types.overrides import stated_keys
 from stocktake.resource_types.shapes import input_shape, is_structure, members, required
 from stocktake.resource_types.spec import Identity
 
@@ -43,7 +44,12 @@ def derive_identity(
         item_arn: Path | None = () if listed.holds_arns(model) else None
     else:
         item_arn = find_path(model, item, noun, arn_member)
+    stated = stated_keys(model.name, noun)
+    if stated:
+        arn = item_arn = None
     keys, reason = _document_keys(model, noun, document_shape, arn, describe, listing)
+    if stated:
+        keys, reason = tuple((name,) for name in stated), "stated"
     item_keys = _item_keys(model, listed.item_shape, keys, document_shape, describe)
     if not keys and arn is None and item_arn is None and not item_keys:
         keys, reason = _all_identifiers(model, document_shape), "all members that identify something"
@@ -109,6 +115,8 @@ def _asked_with(model: ServiceModel, shape: str, describe: DescribeCall | None) 
     document = Names(model, shape)
     keys = []
     for parameter, item_path in describe.bindings.items():
+        if parameter in describe.optional:
+            continue
         found = document.find((*item_path[-1:], parameter.rsplit(".", 1)[-1]), STRING)
         if found is None:
             return ()
@@ -157,7 +165,9 @@ def _item_keys(
     same = [item.find((path[-1],), STRING) for path in keys]
     if keys and all(same):
         return tuple((name,) for name in same if name is not None)
-    return tuple(describe.bindings.values()) if describe is not None else ()
+    if describe is None:
+        return ()
+    return tuple(path for parameter, path in describe.bindings.items() if parameter not in describe.optional)
 
 
 def _last_word(parameter: str, noun: str) -> tuple[str, ...]:

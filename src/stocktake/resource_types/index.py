@@ -150,6 +150,7 @@ def _single_call(one: ResourceType, call: DescribeCall | TagsCall) -> Entry:
     return _call(one, call) | _without_usual(
         bindings=_dotted_values(call.bindings),
         inherited=call.inherited,
+        optional=list(call.optional) if isinstance(call, DescribeCall) else None,
         batch=None
         if batch is None
         else {"member": batch.member, "chunk": batch.chunk}
@@ -241,7 +242,7 @@ class _Reader:
         )
 
     def describe_call(self, entry: Entry) -> DescribeCall:
-        return DescribeCall(**self._call(entry), **_read_single(entry))
+        return DescribeCall(**self._call(entry), **_read_single(entry), optional=tuple(entry.get("optional", ())))
 
     def tags_call(self, entry: Entry) -> TagsCall:
         key_member, value_member = entry["members"]

@@ -171,6 +171,8 @@ class DescribeCall:
     context: dict[str, str] = field(default_factory=dict)
     """As in `ListCall`."""
     batch: Batch | None = None
+    optional: tuple[str, ...] = ()
+    """Members of `bindings` that are left out where the list item has no value: what a name is unique within."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def stated_loops(service: str, operation: str) -> tuple[str, ...]:
 
 
 def stated_inputs(service: str, operation: str) -> tuple[str, ...]:
-    """Return members of a list operation that must be given, though they are optional."""
+    """Return members of an operation that must be given, though they are optional."""
     return members_of("required").get(f"{service}:{operation}", ())
 
 
@@ -75,6 +75,17 @@ def members_of(table: str) -> dict[str, tuple[str, ...]]:
 def describe_arguments(service: str, operation: str) -> dict[str, Any]:
     """Return constants that a describe operation is called with."""
     return arguments_of("describe_arguments").get(f"{service}:{operation}", {})
+
+
+@cache
+def keys_by_type() -> dict[str, tuple[str, ...]]:
+    """Return what is stated to identify a type's resources: `service:noun`, in lower case -> members."""
+    return {entry["type"].lower(): tuple(entry["members"]) for entry in stated().get("identity", ())}
+
+
+def stated_keys(service: str, noun: str) -> tuple[str, ...]:
+    """Return the members that identify a resource within its list, where no ARN of its own does."""
+    return keys_by_type().get(f"{service}:{noun}".lower(), ())
 
 
 @cache
