@@ -60,7 +60,14 @@ def service_of(table: str, entry: dict[str, Any]) -> str:
             for service in MODELS.service_names
             if any(entry["noun"] in operation for operation in MODELS.load(service).operations)
         )
-    places = {"data": "types", "no_facet": "operations", "parent": "type", "identity": "type", "facet": "type", "global": "types"}
+    places = {
+        "data": "types",
+        "no_facet": "operations",
+        "parent": "type",
+        "identity": "type",
+        "facet": "type",
+        "global": "types",
+    }
     found = entry[places.get(table, "operation")]
     stated: str = found[0] if isinstance(found, list) else found
     return stated.split(":", maxsplit=1)[0]
