@@ -120,6 +120,8 @@ def main() -> None:
     parser.add_argument("--organization", action="store_true", help="only many accounts and regions in one process")
     parser.add_argument("--accounts", type=int, default=200, help="accounts of the organization")
     parser.add_argument("--search", action="store_true", help="only searches over two million resources")
+    parser.add_argument("--sql", action="store_true", help="only SQL and history, PostgreSQL in the same run")
+    parser.add_argument("--sql-jobs", type=int, default=1_000_000, help="training jobs, and as many mixed resources")
     parser.add_argument("--insights", action="store_true", help="only what is derived of many training jobs")
     parser.add_argument("--policies", action="store_true", help="only many training jobs judged by all their rules")
     parser.add_argument(
@@ -134,6 +136,10 @@ def main() -> None:
     console = Console(width=130)
     if given.sharing:
         subprocess.run([sys.executable, str(HERE / "sharing.py"), "--seconds", str(given.sharing)], check=True)
+        return
+    if given.sql:
+        sizes = ["--jobs", str(given.sql_jobs), "--mixed", str(given.sql_jobs)]
+        subprocess.run([sys.executable, str(HERE / "sql.py"), *sizes], check=True)
         return
     if given.insights:
         subprocess.run([sys.executable, str(HERE / "insights.py")], check=True)

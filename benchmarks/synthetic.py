@@ -15,6 +15,7 @@ from stocktake.providers.aws.models import open_models
 from stocktake.resource_types.registry import list_types, load_type
 from stocktake.resource_types.spec import Kind, sql_type
 from stocktake.store.catalog import open_catalog, run
+from stocktake.store.key_index import index_keys, key_sql
 from stocktake.store.ledger import Ledger
 from stocktake.store.type_tables import column_of, ensure_tables, history_name, quote
 
@@ -96,6 +97,7 @@ def make_catalog(path: Path, jobs: int, mixed: int, *, types: int = 300) -> None
                 _write(catalog, resource_type, _columns(resource_type), rows, sweep_id)
                 held.append(resource_type.name)
         _write_coverage(connection, held, sweep_id)
+        index_keys(catalog)
         run(connection, "UPDATE sweeps SET status = 'complete', finished_at = started_at, calls = 0")
         run(connection, "CHECKPOINT")
 
@@ -125,7 +127,14 @@ def _write(catalog: Catalog, resource_type: ResourceType, columns: dict[str, str
     ensure_tables(catalog, resource_type, MOMENT)
     connection = catalog.connection
     seen = f"TIMESTAMP '{MOMENT.replace(tzinfo=None).isoformat()}'"
-    own = {"_from": seen, "_sweep": str(sweep_id), "_hash": "hash(i)", "_summary": "hash(i + 1)", "_settled": "true"}
+    own = {
+        "_key": key_sql("_id"),
+        "_from": seen,
+        "_sweep": str(sweep_id),
+        "_hash": "hash(i)",
+        "_summary": "hash(i + 1)",
+    }
+    own["_settled"] = "true"
     # Numbers that no other type has, so that its draws are its own.
     start = sum(map(ord, resource_type.name)) * 10_000_000
     picked = ", ".join(f"{value} AS {quote(name)}" for name, value in (columns | own).items())

@@ -79,6 +79,8 @@ def test_as_of_an_older_time(catalog: Catalog, sample: SampleCatalog, out: Path)
     names = ds.dataset(out / TYPE, partitioning="hive").to_table(columns=["training_job_name"])
     assert set(names["training_job_name"].to_pylist()) == {"alpha", "beta", "gamma"}
     assert ds.dataset(out / "changes").count_rows() == 0
+    resources = ds.dataset(out / "resources").to_table(columns=["name"])["name"].to_pylist()
+    assert set(resources) == {"alpha", "beta", "gamma"}
 
 
 def test_history_of_then_knows_nothing_of_later(catalog: Catalog, sample: SampleCatalog, out: Path) -> None:
@@ -86,7 +88,7 @@ def test_history_of_then_knows_nothing_of_later(catalog: Catalog, sample: Sample
     table = ds.dataset(out / TYPE, partitioning="hive").to_table()
     assert table.num_rows == 5
     assert {"_to", "_gone", "_end_sweep"} <= set(table.column_names)
-    assert not {"_hash", "_summary", "_settled"} & set(table.column_names)
+    assert not {"_key", "_hash", "_summary", "_settled"} & set(table.column_names)
     assert [entry.name for entry in sorted(out.iterdir())] == [MANIFEST, TYPE]
     export_catalog(catalog, out, sample.first + timedelta(minutes=1), types=[TYPE], history=True)
     table = ds.dataset(out / TYPE, partitioning="hive").to_table()

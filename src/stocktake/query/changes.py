@@ -102,11 +102,11 @@ def _first_seen(catalog: Catalog, since: datetime, until: datetime | None, types
     """Return how many resources were found by the first look at their scope, in that time; the ledger tells."""
     [(count,)] = run(
         catalog.connection,
-        "SELECT coalesce(sum(new), 0) FROM (SELECT new, type, finished_at, row_number() OVER "
-        "(PARTITION BY account_id, region, type ORDER BY sweep_id) AS look FROM coverage "
-        "WHERE status IN ('complete', 'partial')) WHERE look = 1 AND finished_at >= $since "
-        "AND ($until IS NULL OR finished_at < CAST($until AS TIMESTAMP)) "
-        "AND (len($types) = 0 OR list_contains($types, type))",
+        "SELECT coalesce(sum(new), 0) FROM coverage AS c WHERE status IN ('complete', 'partial') AND new > 0 "
+        "AND finished_at >= $since AND ($until IS NULL OR finished_at < CAST($until AS TIMESTAMP)) "
+        "AND (len($types) = 0 OR list_contains($types, type)) AND NOT EXISTS (FROM coverage AS e "
+        "WHERE e.account_id = c.account_id AND e.region = c.region AND e.type = c.type AND e.sweep_id < c.sweep_id "
+        "AND e.status IN ('complete', 'partial'))",
         {
             "since": since.replace(tzinfo=None),
             "until": until.replace(tzinfo=None) if until else None,

@@ -30,7 +30,7 @@ MANIFEST = "_stocktake_export.json"
 ACCOUNT, REGION = "in_account", "in_region"
 """Names of the folders' keys. No field is called so: a key of a field's name would be read as a number by some engines,
 and an account's leading zero be lost."""
-_INTERNAL = ("_hash", "_summary", "_settled", "_facets")
+_INTERNAL = ("_key", "_hash", "_summary", "_settled", "_facets")
 _ROWS_A_GROUP = 65_536
 _ROWS_A_FILE = 1_000_000
 _HELD_BYTES = 256_000_000
@@ -120,8 +120,8 @@ def export_catalog(
 
 def _others(catalog: Catalog, at: datetime) -> dict[str, str]:
     [(later,)] = run_query(catalog, "SELECT count(*) FROM coverage WHERE finished_at > $at", {"at": at}).rows()
-    # What is known of resources across types is known of now alone.
-    return {name: sql for name, sql in _OTHERS.items() if name != "resources" or not later}
+    # Of now it is one table; of an older moment it is put together from all.
+    return _OTHERS | ({"resources": "SELECT * FROM resources_as_of($moment)"} if later else {})
 
 
 def _write_type(catalog: Catalog, folder: Path, name: str, at: datetime, *, history: bool) -> ExportedTable:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stocktake.core.errors import UserError
 from stocktake.query.changes import Change, diff_fields
 from stocktake.store.catalog import run, translating
+from stocktake.store.key_index import find_keys
 from stocktake.store.resource_index import is_complete
 from stocktake.store.type_tables import history_name, quote
 
@@ -99,7 +101,11 @@ def find_resource(
         names = [name for name, _ in types]
         places: list[_Place] = []
         # What is found first is enough; the second way, through every type's versions, is taken only then.
-        for candidates in (_living_places(catalog, wanted), _places(catalog, types, wanted)):
+        for candidates in (
+            _indexed_places(catalog, names, wanted),
+            _living_places(catalog, wanted),
+            _places(catalog, types, wanted),
+        ):
             places = [
                 place
                 for place in candidates
@@ -126,6 +132,21 @@ def _held_types(catalog: Catalog, type_name: str) -> list[tuple[str, str | None]
             where=str(catalog.path),
         )
     return held
+
+
+def _indexed_places(catalog: Catalog, types: list[str], wanted: str) -> Iterator[_Place]:
+    """Yield where an ARN is found in the index of the type that it names: `…:training-job/x` of `…_trainingjob`."""
+    parts = wanted.split(":", 5)
+    if parts[0] != "arn" or len(parts) < 6:
+        return
+    noun = re.split("[:/]", parts[5])[0].replace("-", "").lower()
+    for name in types:
+        if name.endswith(f"_{noun}") and (key := find_keys(catalog.connection, name, wanted)) is not None:
+            rows = run(
+                catalog.connection,
+                f"SELECT _id, account_id, _region FROM {quote(history_name(name))} WHERE _key = {key}",
+            )
+            yield from (_Place(name, *map(str, row)) for row in dict.fromkeys(rows) if row[0] == wanted)
 
 
 def _living_places(catalog: Catalog, wanted: str) -> Iterator[_Place]:
@@ -166,14 +187,21 @@ def _select(type_name: str, condition: str) -> str:
 
 
 def _read(catalog: Catalog, place: _Place) -> Resource:
-    cursor = catalog.connection.execute(
-        f"SELECT * FROM {quote(history_name(place.type))} "
-        "WHERE _id = $id AND account_id = $account AND _region = $region ORDER BY _from, _to NULLS LAST",
-        {"id": place.id, "account": place.account_id, "region": place.region},
-    )
+    history = quote(history_name(place.type))
+    key = find_keys(catalog.connection, place.type, place.id)
+    if key is None:
+        cursor = catalog.connection.execute(f"FROM {history} WHERE _id = $id", {"id": place.id})
+    else:
+        # With any other condition beside it, the index would not be used.
+        cursor = catalog.connection.execute(f"FROM {history} WHERE _key = {key}")
     names = [str(column[0]) for column in cursor.description or ()]
+    who = [names.index(name) for name in ("_id", "account_id", "_region")]
+    since, until = names.index("_from"), names.index("_to")
+    rows = [
+        row for row in cursor.fetchall() if tuple(row[n] for n in who) == (place.id, place.account_id, place.region)
+    ]
     versions: list[Version] = []
-    for row in cursor.fetchall():
+    for row in sorted(rows, key=lambda one: (one[since], one[until] is None, one[until])):
         version = _version(dict(zip(names, row, strict=True)), versions[-1] if versions else None)
         versions.append(version)
     whole = run(
@@ -239,7 +267,7 @@ def _ambiguous(wanted: str, places: list[_Place]) -> UserError:
 def read_version_batches(catalog: Catalog, resource: Resource, version: Version) -> pa.RecordBatchReader:
     """Return one version of a resource as Arrow, in the types of its table. Shape: one row, the type's fields."""
     relation = catalog.connection.sql(
-        "SELECT * EXCLUDE (_to, _gone, _sweep, _end_sweep, _hash, _summary, _settled) "
+        "SELECT * EXCLUDE (_key, _to, _gone, _sweep, _end_sweep, _hash, _summary, _settled) "
         f"FROM {quote(history_name(resource.type))} "
         "WHERE _id = $id AND account_id = $account AND _region = $region "
         "AND _from = $seen AND _to IS NOT DISTINCT FROM $to",

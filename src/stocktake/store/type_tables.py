@@ -10,6 +10,7 @@ from stocktake.resource_types.spec import Kind, page_type, sql_type
 from stocktake.store.catalog import run
 from stocktake.store.evolution import Step, moved_columns, plan_steps, write_steps
 from stocktake.store.facet_columns import UNKNOWN, facet_columns_of
+from stocktake.store.key_index import drop_index, key_sql
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 # The catalog's own columns, before any field of the provider. Underscored, since no field of a provider is.
 OWN_COLUMNS: tuple[tuple[str, str], ...] = (
     ("_id", "VARCHAR"),  # the ARN; without one, what identifies it in account and region
+    ("_key", "UINTEGER"),  # a short hash of it, to find it by (see `key_index`)
     ("_region", "VARCHAR"),
     ("_created", "TIMESTAMP"),  # part of the identity: a name may be used again
     ("_from", "TIMESTAMP"),  # this version was first seen then
@@ -34,6 +36,7 @@ OWN_COLUMNS: tuple[tuple[str, str], ...] = (
     ("_settled", "BOOLEAN"),  # cannot change without its list item changing
     ("_unknown", "VARCHAR"),  # members that the model does not know, as JSON
 )
+KEY = "_key"
 # What a reader of the current view sees of them, after the fields.
 VIEW_COLUMNS = ("_id", "_region", "_created", "_from", "_unknown")
 
@@ -55,6 +58,8 @@ def ensure_tables(catalog: Catalog, resource_type: ResourceType, now: datetime) 
     """
     name = resource_type.name
     held = _held_columns(catalog.connection, history_name(name))
+    if held and KEY not in held:
+        _add_keys(catalog, name)
     if not held:
         with catalog.transaction() as connection:
             columns = [
@@ -82,6 +87,7 @@ def ensure_tables(catalog: Catalog, resource_type: ResourceType, now: datetime) 
     )
     for statement in (*own, *(one for step in steps for one in step.statements)):
         with catalog.transaction() as connection:
+            drop_index(connection, name)
             run(connection, statement)
         catalog.checkpoint()
     with catalog.transaction() as connection:
@@ -89,6 +95,15 @@ def ensure_tables(catalog: Catalog, resource_type: ResourceType, now: datetime) 
         make_views(connection, name, resource_type.provider)
         run(connection, "DELETE FROM resource_types WHERE type = ?", [name])
         _remember(connection, resource_type, now)
+
+
+def _add_keys(catalog: Catalog, name: str) -> None:
+    """Give a table of an older Stocktake the column by which its versions are found."""
+    table = quote(history_name(name))
+    with catalog.transaction() as connection:
+        run(connection, f"ALTER TABLE {table} ADD COLUMN {KEY} UINTEGER")
+        run(connection, f"UPDATE {table} SET {KEY} = {key_sql('_id')}")
+    catalog.checkpoint()
 
 
 def column_of(fields: tuple[Field, ...], path: Path | None) -> str | None:

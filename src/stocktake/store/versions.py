@@ -14,6 +14,7 @@ import pyarrow as pa
 from stocktake.resource_types.spec import Kind
 from stocktake.store.catalog import run, translating
 from stocktake.store.facet_columns import HASHES, KEPT, facet_columns_of, with_held_sql
+from stocktake.store.key_index import key_sql
 from stocktake.store.open_rows import moving_sql, unlisted_rows, unsettled_rows
 from stocktake.store.type_tables import OWN_COLUMNS, column_of, history_name, quote, type_of
 
@@ -159,6 +160,7 @@ class ScopeVersions:
         columns = [f.name for f in self._type.fields if f.name in fresh.column_names]
         created = column_of(self._type.fields, self._type.identity.created_path)
         own = {
+            "_key": key_sql("_id"),
             "_region": "$region",
             "_created": created if created and self._is_time(self._type.identity.created_path) else "NULL",
             "_from": "$at",

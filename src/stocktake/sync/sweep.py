@@ -18,6 +18,7 @@ from stocktake.resource_types.registry import load_type
 from stocktake.store.account_gaps import close_account_gaps, write_account_gap
 from stocktake.store.change_log import update_changes
 from stocktake.store.door import OwnerLostError
+from stocktake.store.key_index import index_keys
 from stocktake.store.ledger import Coverage
 from stocktake.store.resource_index import refresh_resources
 from stocktake.store.shared_sweep import LeaseLostError, conclude
@@ -330,7 +331,11 @@ def _write_resources(catalog: Catalog, newest_sweep: int) -> None:
     refresh_resources(catalog)
 
 
-_WORK = (_write_resources, update_relations, _write_changes)
+def _index_keys(catalog: Catalog, _: int) -> None:
+    index_keys(catalog)
+
+
+_WORK = (_write_resources, update_relations, _write_changes, _index_keys)
 """What follows from what sweeps wrote, in this order."""
 
 
