@@ -342,7 +342,8 @@ class ScopeRun:
 
     async def _not_read(self, one: Candidate, error: GoneError | DataError) -> None:
         if isinstance(error, GoneError):
-            self._gone += 1
+            # That one which was not listed is gone was to be expected.
+            self._gone += not one.keeps_tags
             await self._outcomes.put(one.id)
             return
         body = error.body if isinstance(error, BrokenAnswerError) else b""

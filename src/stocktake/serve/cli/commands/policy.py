@@ -43,6 +43,7 @@ def _rule_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.group("policy", short_help="Judge resources of any type by rules.")
+@debug_option
 def command() -> None:
     """Judge resources of any type by rules.
 
