@@ -271,6 +271,7 @@ def test_the_tag_macro(tmp_path: Path) -> None:
     with open_catalog(tmp_path / "c.duckdb") as catalog:
         rows = run(
             catalog.connection,
-            "SELECT tag(['team:a:b', 'teams:x'], 'team'), tag(['team:a'], 'tea'), tag(['no:'], 'no'), tag(CAST(NULL AS VARCHAR[]), 'x')",
+            "SELECT tag(['team:a:b', 'teams:x'], 'team'), tag(['team:a'], 'tea'), tag(['no:'], 'no'), "
+            "tag(CAST(NULL AS VARCHAR[]), 'x')",
         )
         assert rows == [("a:b", None, "", None)]
