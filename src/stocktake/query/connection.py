@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from stocktake.store.door import Channel
 
-_LOCKED_DOWN = (
+LOCKED_DOWN = (
     # Errors then say where in the statement they are, and which names were near, as data.
     "SET errors_as_json = true",
     "SET autoinstall_known_extensions = false",
@@ -70,16 +70,20 @@ def _reach(path: Path, wait_seconds: float, settings: Sequence[str]) -> Channel 
                 return channel
             # Whoever waits to write goes first; else readers that follow each other closely would keep it out.
             if is_last or not is_turn_taken(path):
-                return DirectConnection(path, _open_directly(path, settings))
+                return DirectConnection(path, open_directly(path, settings))
         except (CatalogLockedError, OwnerLostError):
             if is_last:
                 raise
         time.sleep(POLL_SECONDS)
 
 
-def _open_directly(path: Path, settings: Sequence[str]) -> Catalog:
+def open_directly(path: Path, settings: Sequence[str]) -> Catalog:
+    """Open the file itself for questions, in this process.
+
+    Raises: as `open_catalog`; CatalogLockedError where another process has it open for writing.
+    """
     catalog = open_catalog(path, read_only=True)
     with translating(path):
-        for statement in (*settings, *_LOCKED_DOWN):
+        for statement in (*settings, *LOCKED_DOWN):
             run(catalog.connection, statement)
     return catalog

@@ -10,15 +10,18 @@ import sys
 import threading
 import time
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import orjson
 import pyarrow as pa
 
-from stocktake.core.errors import StocktakeError
-from stocktake.query.connection import open_reading
+from stocktake.core.errors import CatalogLockedError, StocktakeError
+from stocktake.query.apart import fetched, is_about_tables_alone
+from stocktake.query.connection import LOCKED_DOWN, open_directly, open_reading
 from stocktake.query.errors import SqlError
 from stocktake.query.frames import ANSWER, BATCH, END, ERROR, READY, FrameError, Frames
 from stocktake.query.problems import translating_sql
@@ -28,7 +31,7 @@ from stocktake.query.serving import decode_question, driver_error
 from stocktake.store.owner import is_turn_taken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from stocktake.store.catalog import Catalog
 
@@ -61,32 +64,35 @@ def main() -> None:
 
 
 class _Session:
-    """The catalog, kept open between questions until somebody wants to write it."""
+    """The catalog's file, kept open between questions until somebody wants to write it."""
 
     def __init__(self, stack: ExitStack, path: Path, wait_seconds: float) -> None:
+        self.path = path
+        self.wait_seconds = wait_seconds
         self._stack = stack
-        self._path = path
-        self._wait_seconds = wait_seconds
         self._memory_bytes = 0
         self._catalog: Catalog | None = None
 
-    def open(self, memory_bytes: int) -> Catalog:
-        """Return the catalog, with so much memory for the database."""
-        if self._catalog is not None and (self._memory_bytes != memory_bytes or is_turn_taken(self._path)):
+    def open(self, memory_bytes: int) -> Catalog | None:
+        """Return the file, with so much memory for the database; None where another process owns it."""
+        if self._catalog is not None and self._memory_bytes != memory_bytes:
             self.close()
-        if self._catalog is None:
-            opening = open_reading(self._path, self._wait_seconds, settings=_settings(memory_bytes))
-            self._catalog = self._stack.enter_context(opening)
+        self.make_way()
+        if self._catalog is None and not is_turn_taken(self.path):
+            try:
+                self._catalog = self._stack.enter_context(open_directly(self.path, _settings(memory_bytes)))
+            except CatalogLockedError:
+                return None
             self._memory_bytes = memory_bytes
         return self._catalog
 
     def make_way(self) -> None:
-        """Close the catalog where somebody waits for it."""
-        if self._catalog is not None and is_turn_taken(self._path):
+        """Close the file where somebody waits for it."""
+        if self._catalog is not None and is_turn_taken(self.path):
             self.close()
 
     def close(self) -> None:
-        """Close the catalog."""
+        """Close the file."""
         self._catalog = None
         self._stack.close()
 
@@ -102,16 +108,12 @@ def _confine() -> None:
 
 
 def _answer(frames: Frames, session: _Session, request: dict[str, Any]) -> None:
-    limits = request["limits"]
-    _, parameters = decode_question(request["parameters"].encode())
-    moment = datetime.fromisoformat(request["as_of"]) if request["as_of"] else None
+    question = _Question(request)
     try:
-        catalog = session.open(limits["memory_bytes"])
-        with _limited(limits["memory_bytes"]), _timed(catalog.connection, limits["seconds"]):
-            reader = read_batches(
-                catalog, request["sql"], _BATCH_ROWS, parameters, as_of=moment, named=request["named"]
-            )
-            _send(frames, reader, request["sql"], limits)
+        with _Watch(session.path, question.limits["seconds"]) as watch:
+            answer = _ask_file(session, question, watch)
+            if answer is None:
+                answer = _ask_owner(session, question, watch)
     except StocktakeError as error:
         if not isinstance(error, SqlError):
             # The catalog itself: look for it anew next time.
@@ -120,8 +122,123 @@ def _answer(frames: Frames, session: _Session, request: dict[str, Any]) -> None:
         frames.send(ERROR, orjson.dumps(told))
     except KeyboardInterrupt:
         frames.send(ERROR, b'{"code":"sql_timeout"}')
-    except MemoryError:
+    except (MemoryError, duckdb.OutOfMemoryException):
         frames.send(ERROR, orjson.dumps(_too_much().as_dict() | {"class": "SqlError", "excerpt": ""}))
+    else:
+        frames.send(ANSWER, answer.schema)
+        for batch in answer.batches:
+            frames.send(BATCH, batch)
+        frames.send(END, orjson.dumps({"truncated": answer.truncated}))
+
+
+class _Question:
+    """What is asked, and what it may take."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self.sql: str = request["sql"]
+        self.limits: dict[str, Any] = request["limits"]
+        self.named: dict[str, str] = request["named"]
+        self.as_of = datetime.fromisoformat(request["as_of"]) if request["as_of"] else None
+        _, self._parameters = decode_question(request["parameters"].encode())
+
+    def ask(self, catalog: Catalog) -> _Answer:
+        """Return the answer, whole: until then it can be asked elsewhere."""
+        reader = read_batches(catalog, self.sql, _BATCH_ROWS, self._parameters, as_of=self.as_of, named=self.named)
+        answer = _Answer(reader.schema.serialize().to_pybytes())
+        rows = size = 0
+        for batch in _read(reader, self.sql):
+            kept = batch.slice(0, self.limits["rows"] - rows)
+            if kept.num_rows:
+                answer.batches.append(_stream(kept))
+                size += len(answer.batches[-1])
+                if size > self.limits["result_bytes"]:
+                    raise too_large()
+            rows += batch.num_rows
+            if rows > self.limits["rows"]:
+                answer.truncated = True
+                break
+        return answer
+
+
+@dataclass(slots=True)
+class _Answer:
+    schema: bytes
+    batches: list[bytes] = field(default_factory=list)
+    truncated: bool = False
+
+
+class _Watch:
+    """Stops what runs when its time is over, or when somebody wants to write the file that it reads."""
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        self._path = path
+        self._end = time.monotonic() + seconds
+        self._over = threading.Event()
+        self._running: list[tuple[Callable[[], None], bool]] = []
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self.made_way = False
+
+    def __enter__(self) -> _Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    @contextmanager
+    def running(self, interrupt: Callable[[], None], *, on_file: bool = False) -> Iterator[None]:
+        """Say how to stop what runs in the block, and whether it reads the file itself."""
+        self._running.append((interrupt, on_file))
+        try:
+            yield
+        finally:
+            self._running.pop()
+
+    def _look(self) -> None:
+        while not self._over.wait(max(0.0, min(_LOOK_AROUND_SECONDS, self._end - time.monotonic()))):
+            is_late = time.monotonic() >= self._end
+            for interrupt, on_file in list(self._running):
+                if is_late or (on_file and is_turn_taken(self._path)):
+                    self.made_way = self.made_way or not is_late
+                    interrupt()
+            if is_late:
+                return
+
+
+def _ask_file(session: _Session, question: _Question, watch: _Watch) -> _Answer | None:
+    """Return the file's answer; None where another process owns it, or comes to."""
+    catalog = session.open(question.limits["memory_bytes"])
+    if catalog is None:
+        return None
+    try:
+        with _limited(question.limits["memory_bytes"]), watch.running(catalog.connection.interrupt, on_file=True):
+            return question.ask(catalog)
+    except KeyboardInterrupt:
+        if not watch.made_way:
+            raise
+        session.close()
+        return None
+
+
+def _ask_owner(session: _Session, question: _Question, watch: _Watch) -> _Answer:
+    """Return the answer to a question about tables that the owner was asked for."""
+    with open_reading(session.path, session.wait_seconds) as owner, watch.running(owner.connection.interrupt):
+        if is_about_tables_alone(question.sql):
+            return question.ask(owner)
+        memory_bytes = question.limits["memory_bytes"]
+        with (
+            _limited(memory_bytes),
+            fetched(
+                owner,
+                question.sql,
+                as_of=question.as_of,
+                named=question.named,
+                settings=(*_settings(memory_bytes), *LOCKED_DOWN),
+            ) as catalog,
+            watch.running(catalog.connection.interrupt),
+        ):
+            return question.ask(catalog)
 
 
 def _settings(memory_bytes: int) -> tuple[str, ...]:
@@ -145,34 +262,6 @@ def _limited(memory_bytes: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-
-
-@contextmanager
-def _timed(connection: Any, seconds: float) -> Iterator[None]:  # noqa: ANN401 - the driver's, or one that acts like it
-    timer = threading.Timer(seconds, connection.interrupt)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _send(frames: Frames, reader: pa.RecordBatchReader, sql: str, limits: dict[str, Any]) -> None:
-    frames.send(ANSWER, reader.schema.serialize().to_pybytes())
-    rows = size = 0
-    for batch in _read(reader, sql):
-        kept = batch.slice(0, limits["rows"] - rows)
-        if kept.num_rows:
-            body = _stream(kept)
-            size += len(body)
-            if size > limits["result_bytes"]:
-                raise too_large()
-            frames.send(BATCH, body)
-        rows += batch.num_rows
-        if rows > limits["rows"]:
-            break
-    frames.send(END, orjson.dumps({"truncated": rows > limits["rows"]}))
 
 
 def _read(reader: pa.RecordBatchReader, sql: str) -> Iterator[pa.RecordBatch]:
