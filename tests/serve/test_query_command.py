@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -223,3 +224,32 @@ def test_arrow_streams_have_the_columns_as_they_are(run: Any, tmp_path: Path) ->
     assert table["training_job_name"].to_pylist() == ["alpha", "beta", "delta"]
     assert str(table.schema.field("environment").type) == "map<string, string>"
     assert run("show", "alpha", "-o", "arrow").exit_code == 0
+
+
+def timed_out(start: Any, sql: str, *options: str) -> tuple[int, str, float]:
+    began = time.monotonic()
+    process = start("query", sql, *options)
+    _, told = process.communicate(timeout=60)
+    return process.returncode, told.decode(), time.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT count(*) FROM range(1000000000) a, range(1000000) b WHERE a.range * b.range = 7",
+        # The database cannot stop a single function.
+        "SELECT max(levenshtein(repeat('a', 200000), repeat('b', 200000 + range::INT))) FROM range(1)",
+        "SELECT i FROM range(1000000000000) t(i)",
+    ],
+)
+def test_a_statement_ends_when_its_time_is_over(start: Any, sql: str) -> None:
+    code, told, seconds = timed_out(
+        start, sql, "--timeout", "0.5", "--max-rows", "0", "-o", "csv", "--output-file", "/dev/null"
+    )
+    assert (code, "sql_timeout" in told) == (2, True), told
+    assert seconds < 20
+
+
+def test_a_statement_ends_where_its_memory_does(start: Any) -> None:
+    code, told, _ = timed_out(start, "SELECT length(repeat('x', 3000000000))", "--memory", "500")
+    assert (code, "sql_out_of_memory" in told) == (2, True), told

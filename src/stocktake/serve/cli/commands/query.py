@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stocktake.serve.cli.confinement import confined, limit_options
 from stocktake.serve.cli.destination import choose_destination, output_options
 from stocktake.serve.cli.options import catalog_option, debug_option
 from stocktake.serve.cli.price_option import prices_option, read_given_prices
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many rows a table shows; 0 shows all. The other forms always have all.",
 )
+@limit_options
 @prices_option
 @catalog_option
 @debug_option
@@ -44,6 +46,8 @@ def command(
     form: str | None,
     file: Path | None,
     max_rows: int,
+    timeout: float,
+    memory: int,
 ) -> None:
     """Ask the catalog a question in SQL.
 
@@ -64,7 +68,7 @@ def command(
     text = sys.stdin.read() if sql == "-" else sql
     settings = invocation.settings()
     given = read_given_prices(prices, settings)
-    with open_reading(settings.catalog, settings.lock_wait_seconds) as catalog:
+    with open_reading(settings.catalog, settings.lock_wait_seconds) as catalog, confined(timeout, memory):
         named = named_in(catalog, text, given)
         if destination.is_binary:
             write_batches(read_batches(catalog, text, as_of=moment, named=named), destination)
