@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sample_catalog import REGION, TYPE, SampleCatalog, arn
-from stocktake.query.change_terms import condition_sql, parse_terms
+from stocktake.core.errors import UserError
+from stocktake.query.change_terms import parse_terms, read_search
 from stocktake.query.changes import ChangeRecord, Changes, read_changes
 from stocktake.query.errors import SqlError
 from stocktake.store.catalog import Catalog, run
@@ -78,16 +79,32 @@ def test_options_narrow(catalog: Catalog) -> None:
     assert read_changes(catalog, datetime.now(UTC) - timedelta(days=1), limit=2).more
 
 
-@pytest.mark.parametrize(
-    ("search", "place", "marks"), [('alpha "open', 7, 5), ("alpha colour:red", 7, 6), ("-nope:1", 1, 5)]
-)
-def test_a_search_that_makes_no_sense_is_pointed_at(search: str, place: int, marks: int) -> None:
+def test_a_quote_that_is_not_closed_is_pointed_at() -> None:
     with pytest.raises(SqlError) as caught:
-        condition_sql(search)
-    assert caught.value.where == f"column {place}"
-    line, carets = caught.value.excerpt.split("\n")
-    assert line == search
-    assert carets == " " * (place - 1) + "^" * marks
+        read_search('alpha "open')
+    assert caught.value.where == "column 7"
+    assert caught.value.excerpt == 'alpha "open\n      ^^^^^'
+
+
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        ("team:vision", ["alpha", "gamma"]),
+        ("env:prod", ["alpha"]),
+        ("env:dev change:deleted", ["gamma"]),
+        ("-team:*", ["delta"]),
+        ("training_job_status:Completed changed:tags", ["alpha"]),
+        ("team:vision delta", []),
+    ],
+)
+def test_words_about_the_resources(catalog: Catalog, search: str, expected: list[str]) -> None:
+    assert [name for _, name in sorted(found(catalog, search), key=lambda pair: pair[1])] == expected
+
+
+def test_a_key_that_nothing_has_is_noted(catalog: Catalog) -> None:
+    changes = read_changes(catalog, datetime.now(UTC) - timedelta(days=1), search="teem:vision")
+    assert changes.records == ()
+    assert "teem" in changes.notes[0]
 
 
 @given(st.text(st.sampled_from('ab:-"\\*?% _()'), max_size=24) | st.text(max_size=12))
@@ -95,8 +112,8 @@ def test_any_search_is_answered_or_pointed_at(catalog: Catalog, search: str) -> 
     try:
         list(parse_terms(search))
         found(catalog, search)
-    except SqlError as error:
-        assert (error.code, bool(error.where)) == ("bad_search", True)  # noqa: PT017 - both outcomes are fine
+    except UserError as error:
+        assert bool(error.where)  # noqa: PT017 - both outcomes are fine; only other exceptions are not
 
 
 def test_asking_reads_the_log_alone(catalog: Catalog) -> None:

@@ -54,11 +54,11 @@ def test_changes_as_csv_have_a_row_for_each_field(run: Any) -> None:
     assert [row["path"] for row in rows if row["change"] == "deleted"] == [""]
 
 
-def test_a_wrong_word_is_pointed_at(run: Any) -> None:
-    result = run("changes", "team:vision")
+def test_a_search_that_is_not_closed_is_pointed_at(run: Any) -> None:
+    result = run("changes", '"vision')
     assert result.exit_code == 2
     assert "^^^^" in result.stderr
-    assert "changed:team" in result.stderr
+    assert "no tag and no field is called so" in run("changes", "teem:vision").stderr
 
 
 def test_diff_for_people(run: Any) -> None:

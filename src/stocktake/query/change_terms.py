@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 _TERM = re.compile(r'(?P<minus>-)?(?:(?P<key>[A-Za-z_][\w.]*):)?(?P<value>"(?:[^"\\]|\\.)*"|[^\s"]+)')
 _COLUMNS = {"change": "change", "type": "type", "account_id": "account_id", "account": "account_id"}
 _COLUMNS |= {"region": "region", "id": "id", "sweep": "CAST(sweep_id AS VARCHAR)"}
-_KEYS = ("changed", "before", "after", *_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +24,36 @@ class Term:
     key: str
     """'' for a free word."""
     value: str
-    position: int
+    text: str
+    """As it was written."""
 
 
-def condition_sql(search: str) -> tuple[list[str], dict[str, object]]:
-    """Return conditions over `change_log` that must all hold, and the values of their parameters.
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a search comes to."""
 
-    Raises: SqlError, pointing at the word that makes no sense.
-    """
+    conditions: list[str]
+    """Over `change_log`; all must hold."""
+    values: dict[str, object]
+    """Of their parameters."""
+    of_resources: str
+    """The words that the log knows nothing of: a search for resources."""
+
+
+def read_search(search: str) -> Searched:
+    """Return what a search asks of changes, and what of resources. Raises: SqlError where a quote is not closed."""
     conditions: list[str] = []
     values: dict[str, object] = {}
+    others: list[str] = []
     for number, term in enumerate(parse_terms(search)):
         name = f"term_{number}"
+        condition = _condition(term, f"${name}")
+        if not condition:
+            others.append(term.text)
+            continue
         values[name] = _like(term.value)
-        condition = _condition(search, term, f"${name}")
         conditions.append(f"NOT coalesce({condition}, false)" if term.negated else condition)
-    return conditions, values
+    return Searched(conditions, values, " ".join(others))
 
 
 def parse_terms(search: str) -> Iterator[Term]:
@@ -56,31 +69,28 @@ def parse_terms(search: str) -> Iterator[Term]:
         value = found["value"]
         if value.startswith('"'):
             value = re.sub(r"\\(.)", r"\1", value[1:-1])
-        yield Term(bool(found["minus"]), (found["key"] or "").lower(), value, at)
+        yield Term(bool(found["minus"]), found["key"] or "", value, found[0])
         at = found.end()
 
 
-def _condition(search: str, term: Term, parameter: str) -> str:
+def _condition(term: Term, parameter: str) -> str:
+    """Return a condition over `change_log`; '' where it has no such key."""
     like = f"ILIKE {parameter} ESCAPE '\\'"
-    if not term.key:
-        return f"(id ILIKE '%' || {parameter} || '%' ESCAPE '\\' OR type {like})"
-    if term.key == "changed":
-        # A field, or anything inside of it.
-        path = "regexp_replace(e.path, '\\[[^\\]]*\\]', '', 'g')"
-        inside = f"{path} {like} OR {path} ILIKE {parameter} || '.%' ESCAPE '\\'"
-        return f"list_bool_or([{inside} FOR e IN edits])"
-    if term.key in {"before", "after"}:
-        value = f"coalesce(json_extract_string(e.{term.key}, '$'), '')"
-        return f"list_bool_or([{value} {like} FOR e IN edits])"
-    if term.key in _COLUMNS:
-        return f"{_COLUMNS[term.key]} {like}"
-    raise _error(
-        search,
-        term.position,
-        len(term.key) + (1 if term.negated else 0),
-        f"Changes have no {term.key!r}",
-        f"They have {', '.join(_KEYS)}; for a field that changed write changed:{term.key}",
-    )
+    match key := term.key.lower():
+        case "":
+            return f"(id ILIKE '%' || {parameter} || '%' ESCAPE '\\' OR type {like})"
+        case "changed":
+            # A field, or anything inside of it.
+            path = "regexp_replace(e.path, '\\[[^\\]]*\\]', '', 'g')"
+            inside = f"{path} {like} OR {path} ILIKE {parameter} || '.%' ESCAPE '\\'"
+            return f"list_bool_or([{inside} FOR e IN edits])"
+        case "before" | "after":
+            value = f"coalesce(json_extract_string(e.{key}, '$'), '')"
+            return f"list_bool_or([{value} {like} FOR e IN edits])"
+        case _ if key in _COLUMNS:
+            return f"{_COLUMNS[key]} {like}"
+        case _:
+            return ""
 
 
 def _like(value: str) -> str:

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from stocktake.query.change_terms import condition_sql
+from stocktake.query.change_terms import read_search
+from stocktake.query.errors import SqlError
+from stocktake.query.search.paging import MOST_ROWS
+from stocktake.query.search.run import search as search_resources
 from stocktake.store.catalog import run, translating
 from stocktake.store.edits import Change, apply_changes, diff_fields, plain_path
 
@@ -21,6 +24,9 @@ __all__ = ["Change", "ChangeRecord", "Changes", "apply_changes", "diff_fields", 
 
 KINDS = ("created", "updated", "deleted")
 DEFAULT_LIMIT = 1_000
+_MOST_RESOURCES = 100_000
+# As the view `resources` has it.
+_KEY = "CASE WHEN starts_with(id, 'arn:') THEN id ELSE concat_ws('/', type, account_id, region, id) END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ class Changes:
     """Resources that the first look at their scope found in that time: where history begins, no changes."""
     untold_sweeps: int
     """Sweeps whose changes are not written down yet: one that runs, or that was cut short."""
+    notes: tuple[str, ...] = ()
+    """What is odd about the search."""
 
 
 def read_changes(
@@ -66,9 +74,9 @@ def read_changes(
 ) -> Changes:
     """Return what changed from one moment until before another (None: now); `limit` 0 stands for all.
 
+    Words that the log knows nothing of (`team:vision`) are about the resources, as they are now or were last seen.
     Raises: UserError for a search that makes no sense.
     """
-    # Its words are the log's own, and what they match is known without looking at the resources.
     parameters: dict[str, object] = {"since": since.replace(tzinfo=None)}
     conditions = ["changed_at >= $since"]
     if until is not None:
@@ -78,15 +86,19 @@ def read_changes(
         if words:
             conditions.append(f"list_contains(${name}s, {name})")
             parameters[f"{name}s"] = list(words)
-    searched, values = condition_sql(search)
-    where = " AND ".join([*conditions, *searched])
+    searched = read_search(search)
+    notes: tuple[str, ...] = ()
+    if searched.of_resources:
+        parameters["keys"], notes = _keys_of(catalog, searched.of_resources)
+        conditions.append(f"list_contains($keys, {_KEY})")
+    where = " AND ".join([*conditions, *searched.conditions])
     limited = f"LIMIT {limit + 1}" if limit else ""
     with translating(catalog.path):
         rows = run(
             catalog.connection,
             "SELECT changed_at, change, type, id, account_id, region, edits, looked_before, sweep_id FROM change_log "
             f"WHERE {where} ORDER BY changed_at DESC, type, id, change {limited}",
-            parameters | values,
+            parameters | searched.values,
         )
         first_seen = _first_seen(catalog, since, until, types)
         [(untold,)] = run(
@@ -95,7 +107,29 @@ def read_changes(
             "WHERE key = 'changes_known_sweep'), 0)",
         )
     kept = rows[:limit] if limit else rows
-    return Changes(tuple(_record(row) for row in kept), len(rows) > len(kept), first_seen, int(untold))
+    return Changes(tuple(_record(row) for row in kept), len(rows) > len(kept), first_seen, int(untold), notes)
+
+
+def _keys_of(catalog: Catalog, words: str) -> tuple[list[str], tuple[str, ...]]:
+    """Return the keys of the resources that a search finds, those that are gone as well."""
+    keys: list[str] = []
+    notes: dict[str, None] = {}
+    for deleted in (False, True):
+        after: str | None = None
+        while True:
+            page = search_resources(catalog, words, limit=MOST_ROWS, after=after, sort="created_at", deleted=deleted)
+            if page.total > _MOST_RESOURCES:
+                raise SqlError(
+                    f"{words!r} finds {page.total:,} resources, too many to look for their changes",
+                    code="bad_search",
+                    hint="Narrow it; or use words of the changes themselves: changed:, before:, after:, type:, id:.",
+                )
+            keys += [row.key for row in page.rows]
+            notes |= dict.fromkeys(f"{note.message}. {note.hint}" for note in page.notes)
+            after = page.after
+            if after is None:
+                break
+    return keys, tuple(notes)
 
 
 def _first_seen(catalog: Catalog, since: datetime, until: datetime | None, types: Sequence[str]) -> int:

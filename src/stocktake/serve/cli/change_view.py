@@ -90,6 +90,7 @@ def change_notes(found: Changes) -> Iterator[str]:
     yield f"({count(len(found.records), 'change')}{more})"
     if any(record.change == "updated" for record in found.records):
         yield "A change is the difference between two looks: several in between show as one, with their end."
+    yield from found.notes
     if found.first_seen:
         first = count(found.first_seen, "resource")
         yield f"{first} were found by the first look at their account and region: no changes, and not shown."

@@ -67,7 +67,8 @@ def command(
     """Say what was created, updated and deleted, and which fields changed.
 
     SEARCH narrows: words of an id or type, changed:FIELD for a field or anything inside of it, before:VALUE and
-    after:VALUE, type:, account_id:, region:, change:, sweep:. A - before a word excludes, * stands for anything. Put
+    after:VALUE, type:, account_id:, region:, change:, sweep:; any other key is one of the resources, as in `stocktake
+    search` (team:vision). A - before a word excludes, * stands for anything. Put
     -- before a SEARCH that begins with -.
 
     A change is the difference between two looks: what happened in between shows as one change, with its end.
