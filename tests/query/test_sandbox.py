@@ -18,7 +18,7 @@ import pytest
 from sample_catalog import SampleCatalog, write_sample_catalog
 from stocktake.core.errors import CatalogAccessError, StocktakeError
 from stocktake.query.errors import SqlError
-from stocktake.query.sandbox import SqlLimits, SqlWorker
+from stocktake.query.sandbox import SqlLimits, SqlPool, SqlWorker
 from stocktake.store.catalog import open_catalog
 from stocktake.store.owner import join_catalog
 
@@ -242,3 +242,19 @@ def test_the_child_has_none_of_our_environment(worker: SqlWorker, monkeypatch: p
     assert one(worker, "SELECT 1") == 1
     assert worker.pid != pid
     assert CANARY.encode() not in Path(f"/proc/{worker.pid}/environ").read_bytes()
+
+
+def test_a_pool_answers_many_beside_one_that_is_slow(own: SampleCatalog) -> None:
+    with SqlPool(own.path, 2) as pool:
+        slow = threading.Thread(target=lambda: _stopped(pool, SqlLimits(seconds=4, memory_bytes=4_000_000_000)))
+        slow.start()
+        time.sleep(0.3)
+        for number in range(5):
+            assert pool.run("SELECT $n AS n", {"n": number}).read_all()["n"].to_pylist() == [number]
+        assert slow.is_alive()
+        slow.join()
+
+
+def _stopped(pool: SqlPool, limits: SqlLimits) -> None:
+    with pytest.raises(SqlError):
+        pool.run(SLOW, None, limits).read_all()

@@ -193,6 +193,11 @@ class SqlWorker:
         """Return the child's process id; None while there is none."""
         return self._child.process.pid if self._child is not None else None
 
+    @property
+    def is_busy(self) -> bool:
+        """Return whether a statement runs, or its answer is being read."""
+        return self._turn.locked()
+
     def start(self) -> None:
         """Start the child, and wait until it can be asked. Raises: SqlError where it does not start."""
         with self._turn:
@@ -274,6 +279,41 @@ class SqlWorker:
             _Call(self._child, _START_SECONDS, _FRAME_ROOM).receive(READY)
             self._child.is_ready = True
         return self._child
+
+
+class SqlPool:
+    """Some workers over one catalog, for many who ask at once: each statement goes to one that is free, or waits."""
+
+    def __init__(self, path: Path, size: int = 2, *, wait_seconds: float = 5.0) -> None:
+        self._workers = [SqlWorker(path, wait_seconds=wait_seconds) for _ in range(size)]
+        self._next = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def run(
+        self,
+        sql: str,
+        parameters: object = None,
+        limits: SqlLimits = DEFAULT_LIMITS,
+        *,
+        as_of: datetime | None = None,
+        named: Mapping[str, str] | None = None,
+    ) -> SqlAnswer:
+        """Run one statement that only reads. Raises: as `SqlWorker.run`."""
+        worker = next((one for one in self._workers if not one.is_busy), None)
+        if worker is None:
+            self._next = (self._next + 1) % len(self._workers)
+            worker = self._workers[self._next]
+        return worker.run(sql, parameters, limits, as_of=as_of, named=named)
+
+    def close(self) -> None:
+        """End all children for good."""
+        for worker in self._workers:
+            worker.close()
 
 
 def timed_out() -> SqlError:
