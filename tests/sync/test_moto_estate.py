@@ -58,7 +58,7 @@ class Running:
             self._process = subprocess.Popen(words, stdout=stdout, stderr=stderr)
 
     def ended(self) -> Command:
-        return Command(self._process.wait(timeout=600), *(path.read_text() for path in self._files))
+        return Command(self._process.wait(timeout=1_200), *(path.read_text() for path in self._files))
 
     def kill(self) -> None:
         self._process.kill()
