@@ -112,10 +112,10 @@ def load_postgres(cluster: Cluster, catalog: Catalog) -> float:
     return time.monotonic() - began
 
 
-def typical(path: Path, console: Console, rounds: int) -> None:
+def typical(path: Path, console: Console, rounds: int, *, alone: bool) -> None:
     """Ask the twelve queries of both, warm, and compare CPU."""
-    binaries = find_binaries()
-    if binaries is None:
+    binaries = None if alone else find_binaries()
+    if binaries is None and not alone:
         console.print("PostgreSQL 15 is not installed (Debian: postgresql-15): our side alone")
     table = Table(title="Twelve typical queries, warm, median of the runs: wall / CPU ms")
     for name in ("query", "stocktake wall", "CPU", "PostgreSQL wall", "CPU", "its CPU : ours"):
@@ -294,6 +294,7 @@ def main() -> None:
     parser.add_argument("--mixed", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--catalog", type=Path, help="a catalog that synthetic.py made; it is changed")
+    parser.add_argument("--alone", action="store_true", help="without PostgreSQL")
     parser.add_argument("--only", choices=["typical", "questions", "history", "sandbox"])
     given = parser.parse_args()
     console = Console(width=130)
@@ -303,7 +304,7 @@ def main() -> None:
             make_catalog(path, given.jobs, given.mixed)
         sizes(path, console)
         if given.only in {None, "typical"}:
-            typical(path, console, given.rounds)
+            typical(path, console, given.rounds, alone=given.alone)
         if given.only in {None, "questions"}:
             questions(path, console)
         if given.only in {None, "history"}:

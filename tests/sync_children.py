@@ -6,6 +6,7 @@ Run as a script it is that process: it reads one request a line, forks, and answ
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import signal
@@ -26,6 +27,7 @@ from stocktake.resource_types.registry import load_type
 from stocktake.sync import SyncRequest, run_sync
 
 KILLED = "killed"
+_LONGEST_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ def _serve(type_name: str) -> None:
         child = os.fork()
         if child == 0:
             os.close(read)
+            faulthandler.dump_traceback_later(_LONGEST_SECONDS, exit=True)  # one that hangs says where
             try:
                 _run(json.loads(line), write)
             finally:
