@@ -30,7 +30,7 @@ from stocktake.resource_types.export import render_ddl, schema_as_json
 from stocktake.resource_types.page import render_page
 from stocktake.serve.cli import problems
 from stocktake.serve.cli.program import COMMANDS, program
-from stocktake.serve.cli.readable import age, size
+from stocktake.serve.telling.readable import age, size
 
 
 def test_show_as_json(run: Any) -> None:

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from sample_catalog import SampleCatalog, arn
 from stocktake.relations.update import update_relations
 from stocktake.serve.cli.program import program
-from stocktake.serve.site.text import description_html
+from stocktake.serve.telling.descriptions import description_html
 from stocktake.store.catalog import open_catalog
 from stocktake.store.catalog import run as run_sql
 

@@ -6,9 +6,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from stocktake.serve.cli.readable import age, count
 from stocktake.serve.cli.tables import make_console, make_table, without_nulls
-from stocktake.serve.cli.values import iso_time, to_visible
+from stocktake.serve.telling.readable import age, count
+from stocktake.serve.telling.values import iso_time, to_visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stocktake.serve.cli.values import to_text
+from stocktake.serve.telling.values import to_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stocktake.serve.cli.readable import count
+from stocktake.serve.telling.readable import count
 from stocktake.sync.request import is_whole
 
 if TYPE_CHECKING:

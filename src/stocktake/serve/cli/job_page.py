@@ -9,9 +9,9 @@ from rich.text import Text
 
 from stocktake.insights.lineage import Lineage, Step
 from stocktake.serve.cli.lineage_tree import print_trees
-from stocktake.serve.cli.readable import count
 from stocktake.serve.cli.tables import make_console, make_table
-from stocktake.serve.cli.values import iso_time, to_visible
+from stocktake.serve.telling.readable import count
+from stocktake.serve.telling.values import iso_time, to_visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

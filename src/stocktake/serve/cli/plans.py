@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stocktake.serve.cli.tables import make_console
-from stocktake.serve.cli.values import to_visible
+from stocktake.serve.telling.values import to_visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -66,6 +66,6 @@ def render_bug(kind: type[BaseException], error: BaseException, _: TracebackType
 
 
 def _echo_json(fields: dict[str, str]) -> None:
-    from stocktake.serve.cli.values import to_json
+    from stocktake.serve.telling.values import to_json
 
     click.echo(to_json(fields), err=True)

@@ -8,9 +8,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from stocktake.query.result import Column
-from stocktake.serve.cli.readable import count
 from stocktake.serve.cli.tables import make_console
-from stocktake.serve.cli.values import iso_time, to_visible
+from stocktake.serve.telling.readable import count
+from stocktake.serve.telling.values import iso_time, to_visible
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,7 +7,7 @@ import itertools
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from stocktake.serve.cli.csv_text import csv_line
-from stocktake.serve.cli.values import json_row, to_text
+from stocktake.serve.telling.values import json_row, to_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

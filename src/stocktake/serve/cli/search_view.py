@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stocktake.query.result import Column, Result
 from stocktake.query.search.page import FoundResource
-from stocktake.serve.cli.readable import count
+from stocktake.serve.telling.readable import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from stocktake.serve.cli.readable import count
 from stocktake.serve.cli.rows import is_number
-from stocktake.serve.cli.values import to_visible
+from stocktake.serve.telling.readable import count
+from stocktake.serve.telling.values import to_visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from stocktake.resource_types.permissions import needed_actions
 from stocktake.resource_types.schema import inner_fields, walk
 from stocktake.resource_types.spec import Kind, page_type
 from stocktake.serve.cli.plans import plan_document
-from stocktake.serve.site.text import description_html
+from stocktake.serve.telling.descriptions import description_html
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -92,7 +92,7 @@ def _write(found: Changes, destination: Destination, now: datetime) -> None:
     from stocktake.query.result import Column, Result
     from stocktake.serve.cli.change_view import change_document, change_notes, change_rows, print_changes
     from stocktake.serve.cli.rows import write_rows
-    from stocktake.serve.cli.values import to_json
+    from stocktake.serve.telling.values import to_json
 
     if destination.form == "table":
         with destination.open() as stream:

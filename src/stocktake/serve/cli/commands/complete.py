@@ -37,7 +37,7 @@ def command(invocation: Invocation, text: str, cursor: int | None, form: str | N
     from stocktake.query.connection import open_reading
     from stocktake.query.result import Column, Result
     from stocktake.serve.cli.rows import write_rows
-    from stocktake.serve.cli.values import to_json
+    from stocktake.serve.telling.values import to_json
 
     destination = choose_destination(form)
     given = sys.stdin.read() if text == "-" else text

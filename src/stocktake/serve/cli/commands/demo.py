@@ -9,7 +9,7 @@ import click
 
 from stocktake.core.errors import UserError
 from stocktake.serve.cli.options import catalog_option, debug_option
-from stocktake.serve.cli.readable import count
+from stocktake.serve.telling.readable import count
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -75,7 +75,7 @@ def _write(resource: Resource, found: Difference, destination: Destination) -> N
         print_difference,
     )
     from stocktake.serve.cli.rows import write_rows
-    from stocktake.serve.cli.values import to_json
+    from stocktake.serve.telling.values import to_json
 
     if destination.form == "table":
         with destination.open() as stream:

@@ -38,7 +38,7 @@ def command(
     from stocktake.query.moments import parse_moment
     from stocktake.query.result import Column, Result
     from stocktake.serve.cli.rows import write_rows
-    from stocktake.serve.cli.values import to_json
+    from stocktake.serve.telling.values import to_json
 
     destination = choose_destination(form)
     now = SystemClock().now()

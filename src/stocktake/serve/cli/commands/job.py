@@ -47,7 +47,7 @@ def command(
     from stocktake.query.connection import open_reading
     from stocktake.query.resources import find_resource
     from stocktake.serve.cli.job_page import job_document, print_job
-    from stocktake.serve.cli.values import to_json
+    from stocktake.serve.telling.values import to_json
 
     destination = choose_destination(form, file)
     settings = invocation.settings()

@@ -107,7 +107,7 @@ def _write_policy(actions: Iterable[str], destination: Destination) -> None:
     from stocktake.query.result import Column, Result
     from stocktake.resource_types.permissions import MANAGED_POLICY_CHARACTERS, policy_document
     from stocktake.serve.cli.rows import write_rows
-    from stocktake.serve.cli.values import to_json
+    from stocktake.serve.telling.values import to_json
 
     document = policy_document(actions)
     if destination.form == "table":
@@ -129,7 +129,7 @@ def _check(invocation: Invocation, names: Sequence[str], destination: Destinatio
     from stocktake.query.connection import open_reading
     from stocktake.query.status import read_status
     from stocktake.resource_types.permissions import policy_document
-    from stocktake.serve.cli.values import to_json
+    from stocktake.serve.telling.values import to_json
 
     settings = invocation.settings()
     with open_reading(settings.catalog, settings.lock_wait_seconds) as catalog:
@@ -162,9 +162,9 @@ def _actions(scope: ScopeStatus) -> list[str]:
 
 
 def _print_check(lacking: list[ScopeStatus], policy: dict[str, object] | None, *, scopes: int) -> None:
-    from stocktake.serve.cli.readable import count
     from stocktake.serve.cli.tables import make_console, make_table
-    from stocktake.serve.cli.values import to_json
+    from stocktake.serve.telling.readable import count
+    from stocktake.serve.telling.values import to_json
 
     destination = Destination("table")
     with destination.open() as stream:

@@ -214,7 +214,7 @@ def _write(report: Report, by: str, destination: Destination) -> None:
     from stocktake.policies.reports import finding_row, to_junit, to_sarif
     from stocktake.policies.scores import score_by
     from stocktake.serve.cli.rows import write_rows
-    from stocktake.serve.cli.values import to_json
+    from stocktake.serve.telling.values import to_json
 
     if destination.form in {"sarif", "junit"}:
         with destination.open() as stream:
@@ -265,6 +265,6 @@ def _result(names: Iterable[str], rows: Sequence[tuple[Any, ...]]) -> Result:
 def _text(value: object) -> str:
     if isinstance(value, str):
         return value
-    from stocktake.serve.cli.values import to_json
+    from stocktake.serve.telling.values import to_json
 
     return to_json(value).decode()

@@ -11,7 +11,7 @@ import click
 
 from stocktake.serve.cli.destination import choose_destination, output_options
 from stocktake.serve.cli.options import catalog_option, debug_option
-from stocktake.serve.cli.readable import count, size
+from stocktake.serve.telling.readable import count, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,7 @@ def command(
             _print(pruned, sizes, text, on_terminal=destination.on_terminal, dry_run=dry_run)
             text.detach()
         else:
-            from stocktake.serve.cli.values import to_json
+            from stocktake.serve.telling.values import to_json
 
             document = {
                 "dry_run": dry_run,

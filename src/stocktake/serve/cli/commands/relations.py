@@ -89,7 +89,7 @@ def _write(walk: Walk, moment: datetime | None, destination: Destination) -> Non
     from stocktake.query.result import Result
     from stocktake.serve.cli.relation_tree import COLUMNS, print_relations, relation_document, relation_rows
     from stocktake.serve.cli.rows import write_rows
-    from stocktake.serve.cli.values import to_json
+    from stocktake.serve.telling.values import to_json
 
     if destination.form == "json":
         with destination.open() as stream:

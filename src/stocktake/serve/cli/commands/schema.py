@@ -75,7 +75,7 @@ def command(
         text = render_page(resource_type)
     else:
         from stocktake.resource_types.export import render_ddl, schema_as_json
-        from stocktake.serve.cli.values import to_json
+        from stocktake.serve.telling.values import to_json
 
         if form == "json":
             text = to_json(schema_as_json(resource_type), indent=True).decode() + "\n"

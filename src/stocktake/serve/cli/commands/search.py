@@ -114,7 +114,7 @@ def command(
 def _write(page: SearchPage, destination: Destination) -> None:
     from stocktake.serve.cli.rows import write_batches, write_rows
     from stocktake.serve.cli.search_view import group_rows, page_document, resource_rows
-    from stocktake.serve.cli.values import to_json
+    from stocktake.serve.telling.values import to_json
 
     if destination.form == "json":
         with destination.open() as stream:
@@ -135,7 +135,7 @@ def _write(page: SearchPage, destination: Destination) -> None:
 def _print(page: SearchPage, destination: Destination) -> None:
     from stocktake.serve.cli.search_view import facet_lines, group_rows, resource_rows, total_line
     from stocktake.serve.cli.tables import write_table
-    from stocktake.serve.cli.values import to_visible
+    from stocktake.serve.telling.values import to_visible
 
     rows = group_rows(page.groups) if page.groups is not None else resource_rows(page, for_the_eye=True)
     with destination.open() as stream:

@@ -68,7 +68,7 @@ def _write(found: Resource, version: Version, moment: datetime | None, destinati
     from stocktake.query.result import Column, Result
     from stocktake.serve.cli.resource_view import print_resource, resource_document
     from stocktake.serve.cli.rows import write_rows
-    from stocktake.serve.cli.values import to_json
+    from stocktake.serve.telling.values import to_json
 
     if destination.form == "csv":
         columns = tuple(Column(name, "VARCHAR") for name in version.fields)

@@ -10,8 +10,8 @@ import click
 
 from stocktake.serve.cli.destination import choose_destination, output_options
 from stocktake.serve.cli.options import catalog_option, debug_option
-from stocktake.serve.cli.readable import age, count, size
 from stocktake.serve.cli.remarks import gap_remarks, scope_name
+from stocktake.serve.telling.readable import age, count, size
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -49,7 +49,7 @@ def _write(status: CatalogStatus, destination: Destination, now: datetime) -> No
     from stocktake.query.result import Column, Result
     from stocktake.query.status import ScopeStatus
     from stocktake.serve.cli.rows import write_rows
-    from stocktake.serve.cli.values import to_json
+    from stocktake.serve.telling.values import to_json
 
     if destination.form == "json":
         with destination.open() as stream:

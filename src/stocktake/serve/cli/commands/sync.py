@@ -11,9 +11,9 @@ import click
 
 from stocktake.serve.cli.account_options import account_options, limit_options
 from stocktake.serve.cli.options import catalog_option, complete_type, debug_option, models_option
-from stocktake.serve.cli.readable import count
 from stocktake.serve.cli.remarks import gap_remarks, scope_name
 from stocktake.serve.cli.schedule_options import schedule_options
+from stocktake.serve.telling.readable import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,7 +160,7 @@ def command(
 
 def _show(report: SyncReport, form: str) -> None:
     if form == "json":
-        from stocktake.serve.cli.values import to_json
+        from stocktake.serve.telling.values import to_json
 
         click.echo(to_json(report_document(report), indent=True))
     else:

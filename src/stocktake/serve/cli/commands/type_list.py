@@ -69,7 +69,7 @@ def _write_list(models: Models, search: str, destination: Destination) -> None:
 
 def _write_plan(resource_type: ResourceType, destination: Destination, *, explain: bool) -> None:
     from stocktake.serve.cli.plans import plan_document, print_plan
-    from stocktake.serve.cli.values import to_json
+    from stocktake.serve.telling.values import to_json
 
     if destination.form in {"csv", "parquet", "arrow", "md"}:
         raise click.UsageError("The plan of a type is no table of rows: choose -o table, json or ndjson.")
