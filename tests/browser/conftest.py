@@ -1,0 +1,139 @@
+"""The web catalog in Debian's Chromium: one browser for all tests, and what has to hold of every page."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+CHROMIUM = "/usr/bin/chromium"
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
+WIDE = {"width": 1440, "height": 900}
+NARROW = {"width": 390, "height": 844}
+TIMEOUT_MS = 30_000
+"""The machine may be busy: longer than any wait that ends well takes."""
+
+
+def chromium_path() -> str:
+    """Return where Chromium is. Debian's, or whatever is called so in PATH."""
+    found = CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium")
+    if found is None:
+        pytest.fail("The browser tests need Chromium: apt-get install chromium (`make test` does where it may)")
+    return found
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        # No sandbox: as root Chromium has none, and it sees only our own pages.
+        chromium = playwright.chromium.launch(
+            executable_path=chromium_path(), args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@dataclass
+class Watched:
+    """What a page did that no page may."""
+
+    origin: str
+    console: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+    expected: set[str] = field(default_factory=set)
+    """Parts of what the console says when a test asks for an error."""
+
+    def watch(self, page: Page) -> None:
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.console.append(str(error)))
+
+    def asked(self, request: Request) -> None:
+        target = urlsplit(request.url)
+        if target.scheme in {"http", "https", "ws", "wss"} and f"{target.scheme}://{target.netloc}" != self.origin:
+            self.elsewhere.append(request.url)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.console.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def check(self) -> None:
+        said = [line for line in self.console if not any(part in line for part in self.expected)]
+        assert said == [], "the console has errors"
+        assert self.elsewhere == [], "a page asked another host"
+
+
+@dataclass
+class Tab:
+    """A page of the browser, on one server."""
+
+    page: Page
+    origin: str
+    watched: Watched
+
+    def go(self, path: str) -> Page:
+        """Open a page of the catalog, and wait until it has settled."""
+        answer = self.page.goto(self.origin + path, wait_until="load")
+        assert answer is not None
+        assert answer.status < 500, f"{path}: {answer.status}"
+        return self.page
+
+    def check_accessibility(self) -> None:
+        """Say what axe-core finds on the page as it is, in light and in dark."""
+        found = [f"{theme}: {line}" for theme in THEMES for line in violations(self.page, theme)]
+        assert found == [], self.page.url
+
+
+def violations(page: Page, theme: Theme) -> list[str]:
+    """Return what axe-core finds on a page in a theme, a line for each kind."""
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    # Evaluated by the debugger's own way, which the page's policy does not bind.
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    result: dict[str, Any] = page.evaluate(
+        "axe.run(document, {resultTypes: ['violations'], runOnly: {type: 'tag', "
+        "values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}})"
+    )
+    return [
+        f"{one['id']} ({one['impact']}): {len(one['nodes'])} x {one['nodes'][0]['html'][:200]} "
+        f"{one['nodes'][0].get('failureSummary', '')[:300]}"
+        for one in result["violations"]
+    ]
+
+
+@pytest.fixture
+def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
+    """Open pages of a server; afterwards none of them may have said an error, or asked another host."""
+    contexts: list[BrowserContext] = []
+    watched: list[Watched] = []
+
+    def open_one(origin: str, *, javascript: bool = True, narrow: bool = False, theme: Theme = "light") -> Tab:
+        context = browser.new_context(
+            viewport=NARROW if narrow else WIDE,  # type: ignore[arg-type] # a dict of two numbers, as it wants
+            java_script_enabled=javascript,
+            color_scheme=theme,
+            reduced_motion="reduce",
+            locale="en-US",
+            timezone_id="UTC",
+        )
+        context.set_default_timeout(TIMEOUT_MS)
+        contexts.append(context)
+        one = Watched(origin)
+        watched.append(one)
+        context.on("request", one.asked)
+        page = context.new_page()
+        one.watch(page)
+        return Tab(page, origin, one)
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    for one in watched:
+        one.check()
