@@ -18,7 +18,7 @@ from click.testing import Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stocktake.serve.cli.csv_text import csv_line
+from stocktake.serve.telling.csv_text import csv_line
 from stocktake.serve.telling.values import iso_duration, to_json, to_visible
 
 JOBS = "SELECT training_job_name, environment, tags, creation_time FROM aws_sagemaker_trainingjob ORDER BY 1"

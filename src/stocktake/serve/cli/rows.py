@@ -6,7 +6,7 @@ import io
 import itertools
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from stocktake.serve.cli.csv_text import csv_line
+from stocktake.serve.telling.csv_text import csv_line
 from stocktake.serve.telling.values import json_row, to_text
 
 if TYPE_CHECKING:

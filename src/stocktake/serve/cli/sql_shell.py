@@ -15,10 +15,10 @@ from stocktake.query.complete import SqlCompleter
 from stocktake.query.connection import open_reading
 from stocktake.query.covering import tokens_of, words_of
 from stocktake.query.moments import parse_moment
-from stocktake.serve.cli.arrow_rows import rows_of
 from stocktake.serve.cli.destination import Destination
 from stocktake.serve.cli.problems import render_error
 from stocktake.serve.cli.rows import write_rows
+from stocktake.serve.telling.arrow_rows import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
