@@ -5,7 +5,9 @@ Where another process has it open for writing, that one is asked (`shared`); whe
 
 from __future__ import annotations
 
+import threading
 import time
+import weakref
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
@@ -27,14 +29,20 @@ if TYPE_CHECKING:
     from stocktake.store.door import Channel
 
 LOCKED_DOWN = (
+    # Global, what a connection would have of its own: the next one of this process cannot set anything any more.
+    "SET GLOBAL timezone = 'UTC'",
     # Errors then say where in the statement they are, and which names were near, as data.
-    "SET errors_as_json = true",
+    "SET GLOBAL errors_as_json = true",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET enable_external_access = false",
     # Last: after this no statement can change any setting.
     "SET lock_configuration = true",
 )
+
+_opening = threading.Lock()
+_opened: dict[Path, weakref.ReferenceType[duckdb.DuckDBPyConnection]] = {}
+"""The connection of this process that opened a file last: others to the same file share its memory and its settings."""
 
 
 @contextmanager
@@ -78,12 +86,39 @@ def _reach(path: Path, wait_seconds: float, settings: Sequence[str]) -> Channel 
 
 
 def open_directly(path: Path, settings: Sequence[str]) -> Catalog:
-    """Open the file itself for questions, in this process.
+    """Open the file itself for questions, in this process; a file that it has open already is opened once more.
 
     Raises: as `open_catalog`; CatalogLockedError where another process has it open for writing.
     """
-    catalog = open_catalog(path, read_only=True)
-    with translating(path):
-        for statement in (*settings, *LOCKED_DOWN):
-            run(catalog.connection, statement)
-    return catalog
+    with _opening:
+        file = path.resolve()
+        shared = _shared(file)
+        if shared is not None:
+            return Catalog(path, shared, read_only=True)
+        catalog = open_catalog(path, read_only=True)
+        with translating(path):
+            for statement in (*settings, *LOCKED_DOWN):
+                run(catalog.connection, statement)
+        _opened[file] = weakref.ref(catalog.connection)
+        return catalog
+
+
+def _shared(file: Path) -> duckdb.DuckDBPyConnection | None:
+    """Return one more connection to a file that this process has open; None where it has not."""
+    known = _opened.get(file)
+    opened = known() if known is not None else None
+    if opened is None:
+        return None
+    try:
+        connection = opened.cursor()
+    except duckdb.ConnectionException:
+        # It was closed meanwhile.
+        return None
+    _opened[file] = weakref.ref(connection)
+    return connection
+
+
+def is_read_here(catalog: Catalog) -> bool:
+    """Return whether the file is read in this process; another one shows one state of it, to the last answer."""
+    connection = catalog.connection
+    return not isinstance(connection, ReadingConnection) or connection.is_direct

@@ -54,3 +54,10 @@ def run_interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], 
 def is_work_left() -> bool:
     """Return whether a call into the database goes on that could not be stopped: ours, or one for another process."""
     return any(thread.name in {_NAME, VISIT} for thread in threading.enumerate())
+
+
+def is_interruption(error: BaseException) -> bool:
+    """Return whether an error is the driver's word for having been stopped."""
+    import duckdb  # noqa: PLC0415 - whoever asks has imported it
+
+    return isinstance(error, duckdb.InterruptException)

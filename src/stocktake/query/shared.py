@@ -68,6 +68,11 @@ class ReadingConnection:
         self._texts: list[tuple[duckdb.Statement, str]] = []
         self._take(found)
 
+    @property
+    def is_direct(self) -> bool:
+        """Return whether the file itself is read, in this process."""
+        return self._direct is not None
+
     def execute(self, statement: str | duckdb.Statement, parameters: object = None) -> Rows | DirectRows:
         """Run a statement that only reads, and return its rows."""
         return self._ask(self._text(statement), parameters, DirectConnection.execute)

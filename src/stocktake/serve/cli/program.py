@@ -41,6 +41,8 @@ COMMANDS = (
     "export",
     "sql",
     "complete",
+    "serve",
+    "token",
     "prune",
     "docs",
 )

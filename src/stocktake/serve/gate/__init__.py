@@ -1,0 +1,1 @@
+"""Who may ask what, and with what limits: the part that the API and the web pages share."""
