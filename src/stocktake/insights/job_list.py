@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from stocktake.insights.held import held_types, require_types
 from stocktake.insights.names import ask
+from stocktake.query.reach import EVERYTHING, Reach
+from stocktake.query.within import within
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,12 +57,19 @@ class JobFilter:
 
 
 def list_jobs(
-    catalog: Catalog, wanted: JobFilter, *, order: str = "created", limit: int = 0, prices: pa.Table | None = None
+    catalog: Catalog,
+    wanted: JobFilter,
+    *,
+    order: str = "created",
+    limit: int = 0,
+    prices: pa.Table | None = None,
+    reach: Reach = EVERYTHING,
 ) -> Result:
     """Return the jobs, a row each; `order` is one of `ORDERS`, limit 0 stands for all.
 
     Raises: UserError for a type that is not held.
     """
+    catalog = within(catalog, reach)
     require_types(held_types(catalog), wanted.types, "The list")
     conditions, parameters = _conditions(wanted)
     same = "{0}.type = j.type AND {0}.id = j.id AND {0}.account_id = j.account_id AND {0}.region = j.region"

@@ -10,6 +10,8 @@ from stocktake.core.errors import UserError
 from stocktake.insights.column_sets import column_sets
 from stocktake.insights.lineage import Edge, edges_of
 from stocktake.insights.names import ask
+from stocktake.query.reach import EVERYTHING, Reach
+from stocktake.query.within import within
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,12 +77,18 @@ class JobReport:
 
 
 def read_job(
-    catalog: Catalog, found: Resource, prices: pa.Table | None = None, *, with_edges: bool = True
+    catalog: Catalog,
+    found: Resource,
+    prices: pa.Table | None = None,
+    *,
+    with_edges: bool = True,
+    reach: Reach = EVERYTHING,
 ) -> JobReport:
     """Return the report of a resource that is a job.
 
     Raises: UserError where its type is no job, or it is there no more.
     """
+    catalog = within(catalog, reach)
     where = "{0} = $id AND account_id = $account AND {1} = $region"
     parameters = {"id": found.id, "account": found.account_id, "region": found.region}
     plain = where.format("id", "region")

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stocktake.insights.names import ask
+from stocktake.query.reach import EVERYTHING, Reach
+from stocktake.query.within import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,8 +55,9 @@ class Lineage:
     """There are more than were asked for."""
 
 
-def edges_of(catalog: Catalog, nodes: Iterable[Node]) -> list[Edge]:
+def edges_of(catalog: Catalog, nodes: Iterable[Node], *, reach: Reach = EVERYTHING) -> list[Edge]:
     """Return the edges that begin or end at these."""
+    catalog = within(catalog, reach)
     wanted = set(nodes)
     ids = sorted({node[1] for node in wanted})
     sql = (
@@ -78,11 +81,13 @@ def walk_lineage(
     depth: int = 3,
     directions: Iterable[str] = ("upstream", "downstream"),
     limit: int = 200,
+    reach: Reach = EVERYTHING,
 ) -> Lineage:
     """Follow edges from a resource, upstream and downstream each by itself; a node is entered once in each direction.
 
     The start's own surroundings (`context`) are told if asked for, and not followed. At most `limit` steps in each.
     """
+    catalog = within(catalog, reach)
     steps: list[Step] = []
     more = False
     for direction in directions:

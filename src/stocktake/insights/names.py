@@ -14,7 +14,9 @@ from stocktake.insights.lineage_view import EDGES, edges_sql
 from stocktake.insights.prices import NO_PRICES, prices_sql
 from stocktake.insights.sql_text import quoted, text
 from stocktake.query.covering import words_of
+from stocktake.query.reach import EVERYTHING, Reach
 from stocktake.query.runner import run_query
+from stocktake.query.within import within
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -30,6 +32,8 @@ _DETAILS = {
     "team": "VARCHAR", "launcher": "VARCHAR", "launched_by_arn": "VARCHAR", "current_phase": "VARCHAR",
     "interruptions": "BIGINT", "retries": "BIGINT", "spot_savings_pct": "DOUBLE", "runtime_used_pct": "DOUBLE",
     "failure_class": "VARCHAR", "failure_subclass": "VARCHAR", "failed_phase": "VARCHAR",
+    "current_phase_since": "TIMESTAMP", "ends_by": "TIMESTAMP", "instance_type": "VARCHAR", "instance_count": "BIGINT",
+    "spot_saved_instance_seconds": "BIGINT", "warm_pool_state": "VARCHAR", "warm_pool_ends_at": "TIMESTAMP",
     "phases": 'STRUCT("phase" VARCHAR, "started_at" TIMESTAMP, "ended_at" TIMESTAMP, "seconds" DOUBLE)[]',
 }  # fmt: skip
 """Derived columns that are told of jobs of all types together; null where a type's set does not have one."""
@@ -44,16 +48,23 @@ def ask(
     prices: pa.Table | None = None,
     as_of: datetime | None = None,
     types: Collection[str] = (),
+    reach: Reach = EVERYTHING,
 ) -> Result:
     """Run one read-only statement that may use our names. Raises: as `query.runner.run_query`.
 
     `types`: of which types `jobs` is to have the jobs; () of all. To plan a view over hundreds takes most of a second.
     """
+    catalog = within(catalog, reach)
     return run_query(catalog, sql, parameters, as_of=as_of, named=named_in(catalog, sql, prices, types=types))
 
 
 def named_in(
-    catalog: Catalog, sql: str, prices: pa.Table | None = None, *, types: Collection[str] = ()
+    catalog: Catalog,
+    sql: str,
+    prices: pa.Table | None = None,
+    *,
+    types: Collection[str] = (),
+    reach: Reach = EVERYTHING,
 ) -> dict[str, str]:
     """Return what those of our names stand for that a statement uses, and what they in turn need, in that order.
 
@@ -63,7 +74,7 @@ def named_in(
     wanted = words_of(sql) & names_of_ours()
     if not wanted:
         return {}
-    held = held_types(catalog)
+    held = held_types(within(catalog, reach))
     sets = {name: one for name, one in column_sets().items() if name in held}
     found: dict[str, str] = {}
     if wanted & {PRICES, BILLS, COSTS}:

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 from stocktake.core.errors import UserError
 from stocktake.insights.held import held_types, require_types
 from stocktake.insights.names import ask
+from stocktake.query.reach import EVERYTHING, Reach
 from stocktake.query.runner import run_query
+from stocktake.query.within import within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,11 +82,19 @@ def find_question(name: str) -> Question:
     )
 
 
-def answer(catalog: Catalog, question: Question, given: Mapping[str, str], prices: pa.Table | None = None) -> Result:
+def answer(
+    catalog: Catalog,
+    question: Question,
+    given: Mapping[str, str],
+    prices: pa.Table | None = None,
+    *,
+    reach: Reach = EVERYTHING,
+) -> Result:
     """Answer a question. `given`: values of its parameters, as texts; others have their defaults.
 
     Raises: UserError for a parameter that it does not have, a value that is none, and where a type is not held.
     """
+    catalog = within(catalog, reach)
     unknown = sorted(set(given) - {one.name for one in question.parameters})
     if unknown:
         there = ", ".join(one.name for one in question.parameters) or "none"

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from stocktake.policies.judging import TypeJudging, held_as_searched, read_scopes
 from stocktake.policies.statement import FAIL, NOT_JUDGED
+from stocktake.query.reach import EVERYTHING, Reach
+from stocktake.query.within import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,8 +39,11 @@ class Episode:
     """How many versions in a row broke it."""
 
 
-def read_episodes(catalog: Catalog, packs: Sequence[Pack], rules: Iterable[Rule], now: datetime) -> Iterator[Episode]:
+def read_episodes(
+    catalog: Catalog, packs: Sequence[Pack], rules: Iterable[Rule], now: datetime, *, reach: Reach = EVERYTHING
+) -> Iterator[Episode]:
     """Yield all findings that there ever were, by type and resource. Raises: as `judging.judge`."""
+    catalog = within(catalog, reach)
     held = held_as_searched(catalog)
     lets = {pack.name: pack.lets for pack in packs}
     own = {pack.name for pack in packs if pack.is_own}

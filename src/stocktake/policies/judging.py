@@ -11,7 +11,9 @@ from stocktake.insights.held import held_types
 from stocktake.policies.conditions import Conditions
 from stocktake.policies.statement import FAIL, NOT_JUDGED, NOT_MEANT, PASS, Judged, Source, judging_sql
 from stocktake.query.errors import SqlError
+from stocktake.query.reach import EVERYTHING, Reach
 from stocktake.query.runner import run_query
+from stocktake.query.within import within
 from stocktake.store.resource_rows import HeldType
 
 if TYPE_CHECKING:
@@ -91,12 +93,14 @@ def judge(
     exceptions: Sequence[PolicyException] = (),
     *,
     with_not_judged: bool = False,
+    reach: Reach = EVERYTHING,
 ) -> Report:
     """Judge all resources of the rules' types; one statement, and so one look at each resource, for a type.
 
     `with_not_judged`: tell which resources could not be judged, too.
     Raises: UserError for a rule of a file that is no condition of its type.
     """
+    catalog = within(catalog, reach)
     report = Report(expired=[one for one in exceptions if one.is_over(now.date())])
     holding = [one for one in exceptions if not one.is_over(now.date())]
     held = held_as_searched(catalog)

@@ -1,8 +1,9 @@
-"""Questions of people we do not know while another process has the catalog open: that one is only asked for tables.
+"""Questions of people we do not know, run apart from the catalog, which is only asked for tables.
 
 Whoever owns the catalog runs what readers send it in its own process, which must not be the victim of a statement that
 takes all memory. So the tables that a statement names are fetched, as far as it uses their columns, into a database in
-this process's memory, and the statement runs there.
+this process's memory, and the statement runs there. The same is done for those who may see a part of the catalog only:
+what is out of their reach (`within`) is not fetched, so that no statement, however it is written, comes to it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from stocktake.query.covering import cover_names, tokens_of
 from stocktake.query.errors import SqlError
 from stocktake.query.past import as_of_statement
 from stocktake.query.runner import read_batches, run_query
+from stocktake.query.within import is_hidden, is_within
 from stocktake.store.catalog import Catalog, run
 from stocktake.store.type_tables import history_name, quote
 
@@ -28,11 +30,14 @@ if TYPE_CHECKING:
 
 _AS_OF = "_as_of"
 _RESOURCES = "resources"
+_TYPES = "resource_types"
 # With one of these, columns are used that are not named.
 _ALL_COLUMNS = frozenset(
     {"pivot", "unpivot", "summarize", "describe", "natural", "exclude", "replace", "columns", "table", "from_json"}
 )
 _TOLD = frozenset({"show", "describe", "desc"})
+# With one of these, a statement is about tables that it does not name.
+_LISTING = re.compile(r"show|information_schema|(duckdb|pragma|pg|sqlite)_\w+")
 
 
 @contextmanager
@@ -44,7 +49,7 @@ def fetched(
     named: Mapping[str, str] | None,
     settings: Sequence[str],
 ) -> Iterator[Catalog]:
-    """Yield a catalog in memory with what a statement needs of the one that its owner lets us ask.
+    """Yield a catalog in memory with what a statement needs of another one.
 
     `settings`: statements that run last, and lock it. Raises: what asking raises; the database's errors where the
     tables do not fit into memory.
@@ -57,7 +62,7 @@ def fetched(
         catalog = Catalog(owner.path, local, read_only=True)
         run(local, "SET timezone = 'UTC'")
         _copy_macros(owner, local)
-        _copy_tables(owner, local, tokens, as_of)
+        _copy_tables(owner, local, tokens, as_of, with_rows=not is_about_tables_alone(sql))
         for statement in settings:
             run(local, statement)
         yield catalog
@@ -93,29 +98,35 @@ def _copy_macros(owner: Catalog, local: duckdb.DuckDBPyConnection) -> None:
         left = {name: said for name, said in left.items() if name not in (ready or left)}
 
 
-def _copy_tables(owner: Catalog, local: duckdb.DuckDBPyConnection, tokens: list[Token], as_of: datetime | None) -> None:
+def _copy_tables(
+    owner: Catalog,
+    local: duckdb.DuckDBPyConnection,
+    tokens: list[Token],
+    as_of: datetime | None,
+    *,
+    with_rows: bool,
+) -> None:
     words = {token.word for token in tokens}
-    rows = run_query(owner, "SELECT type, provider FROM resource_types").rows()
-    types = {str(name): str(provider) for name, provider in rows}
-    run(local, "CREATE TABLE resource_types (type VARCHAR, provider VARCHAR)")
-    if types:
-        local.executemany("INSERT INTO resource_types VALUES (?, ?)", [list(pair) for pair in types.items()])
     whole = bool(_ALL_COLUMNS & words) or _has_star(tokens)
+    # Which types there are is asked for whatever the statement.
+    _copy(owner, local, _TYPES, words | {"type", "provider"}, whole=whole and _TYPES in words)
+    types = {str(name): str(provider) for name, provider in run(local, f"SELECT type, provider FROM {_TYPES}")}
     for name in _named_tables(owner, words):
-        if name != "resource_types":
-            _copy(owner, local, name, words, whole=whole)
+        _copy(owner, local, name, words, whole=whole, with_rows=with_rows)
     for name, provider in types.items():
         short = name.removeprefix(f"{provider}_")
         if short.lower() in words and provider.lower() in words:
             run(local, f"CREATE SCHEMA IF NOT EXISTS {quote(provider)}")
             if name.lower() not in words:
-                _copy(owner, local, name, words, whole=whole)
+                _copy(owner, local, name, words, whole=whole, with_rows=with_rows)
             run(local, f"CREATE VIEW {quote(provider)}.{quote(short)} AS FROM main.{quote(name)}")
     for name in (*types, "relations"):
         if f"{name}{_AS_OF}".lower() in words:
             _copy_past(owner, local, name, words, whole=whole)
     if f"{_RESOURCES}{_AS_OF}" in words:
         _copy_past_resources(owner, local, as_of)
+    if is_within(owner) and any(_LISTING.fullmatch(word) for word in words):
+        _make_empty(owner, local)
 
 
 def _named_tables(owner: Catalog, words: set[str]) -> list[str]:
@@ -124,13 +135,37 @@ def _named_tables(owner: Catalog, words: set[str]) -> list[str]:
         "SELECT table_name FROM duckdb_tables() WHERE NOT internal AND schema_name = 'main' "
         "UNION SELECT view_name FROM duckdb_views() WHERE NOT internal AND schema_name = 'main' ORDER BY 1",
     ).rows()
-    return [str(name) for (name,) in rows if str(name).lower() in words]
+    return [str(name) for (name,) in rows if str(name).lower() in words and not is_hidden(owner, str(name))]
 
 
-def _copy(owner: Catalog, local: duckdb.DuckDBPyConnection, name: str, words: set[str], *, whole: bool) -> None:
+def _make_empty(owner: Catalog, local: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables that are within reach, and were not fetched, without rows: for statements that list tables."""
+    there = {str(name) for (name,) in run(local, "SELECT table_name FROM duckdb_tables()")}
+    tables: dict[str, list[str]] = {}
+    for name, column, kind in run_query(
+        owner,
+        "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal AND schema_name = 'main' "
+        "ORDER BY table_name, column_index",
+    ).rows():
+        if name not in there and not is_hidden(owner, str(name)):
+            tables.setdefault(str(name), []).append(f"{quote(str(column))} {kind}")
+    for name, columns in tables.items():
+        run(local, f"CREATE TABLE {quote(name)} ({', '.join(columns)})")
+
+
+def _copy(
+    owner: Catalog,
+    local: duckdb.DuckDBPyConnection,
+    name: str,
+    words: set[str],
+    *,
+    whole: bool,
+    with_rows: bool = True,
+) -> None:
     if run(local, "SELECT count(*) FROM duckdb_tables() WHERE table_name = ?", [name]) != [(0,)]:
         return
-    _fetch(owner, local, name, f"SELECT {_columns(owner, name, words, whole=whole)} FROM main.{quote(name)}")
+    limit = "" if with_rows else " LIMIT 0"
+    _fetch(owner, local, name, f"SELECT {_columns(owner, name, words, whole=whole)} FROM {quote(name)}{limit}")
 
 
 def _copy_past(owner: Catalog, local: duckdb.DuckDBPyConnection, name: str, words: set[str], *, whole: bool) -> None:
@@ -150,9 +185,9 @@ def _copy_past_resources(owner: Catalog, local: duckdb.DuckDBPyConnection, as_of
     """Fetch the resources of the one moment that the whole statement is about."""
     if as_of is None:
         raise SqlError(
-            "resources_as_of() cannot be asked while a sync has the catalog open",
+            "resources_as_of() cannot be asked while a sync has the catalog open, nor by who sees a part of it only",
             code="sql_busy",
-            hint="Ask again when the sync is done; or make the whole statement about that moment with --as-of.",
+            hint="Make the whole statement about that moment with --as-of; or ask again when the sync is done.",
         )
     moment = f"TIMESTAMP '{as_of.replace(tzinfo=None).isoformat(sep=' ')}'"
     _fetch(owner, local, f"{_RESOURCES} then", f"FROM {_RESOURCES}{_AS_OF}({moment})")
@@ -161,7 +196,7 @@ def _copy_past_resources(owner: Catalog, local: duckdb.DuckDBPyConnection, as_of
 
 def _columns(owner: Catalog, name: str, words: set[str], *, whole: bool) -> str:
     """Return the columns of a table that a statement may use; at least one, to count by."""
-    there = [str(row[0]) for row in run_query(owner, f"DESCRIBE main.{quote(name)}").rows()]
+    there = [str(row[0]) for row in run_query(owner, f"DESCRIBE {quote(name)}").rows()]
     used = there if whole else [column for column in there if column.lower() in words]
     return ", ".join(quote(column) for column in used or there[:1])
 

@@ -9,8 +9,10 @@ import orjson
 
 from stocktake.query.change_terms import read_search
 from stocktake.query.errors import SqlError
+from stocktake.query.reach import EVERYTHING, Reach
 from stocktake.query.search.paging import MOST_ROWS
 from stocktake.query.search.run import search as search_resources
+from stocktake.query.within import within
 from stocktake.store.catalog import run, translating
 from stocktake.store.edits import Change, apply_changes, diff_fields, plain_path
 
@@ -71,12 +73,14 @@ def read_changes(
     types: Sequence[str] = (),
     kinds: Sequence[str] = (),
     limit: int = DEFAULT_LIMIT,
+    reach: Reach = EVERYTHING,
 ) -> Changes:
     """Return what changed from one moment until before another (None: now); `limit` 0 stands for all.
 
     Words that the log knows nothing of (`team:vision`) are about the resources, as they are now or were last seen.
     Raises: UserError for a search that makes no sense.
     """
+    catalog = within(catalog, reach)
     parameters: dict[str, object] = {"since": since.replace(tzinfo=None)}
     conditions = ["changed_at >= $since"]
     if until is not None:

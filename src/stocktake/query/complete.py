@@ -6,12 +6,15 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 
 from stocktake.core.errors import StocktakeError
 from stocktake.query.covering import tokens_of
+from stocktake.query.reach import EVERYTHING, Reach
+from stocktake.query.runner import run_query
+from stocktake.query.within import is_hidden, within
 from stocktake.store.type_tables import quote
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
 
     from stocktake.query.covering import Token
+    from stocktake.store.catalog import Catalog
 
 MOST = 200
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
@@ -68,11 +72,26 @@ class _Source:
 class SqlCompleter:
     """Completes statements over one catalog; keeps what it has learned of it."""
 
-    def __init__(self, ask: Callable[[str], Iterable[tuple[Any, ...]]], names: Iterable[str] = ()) -> None:
-        """`ask` runs a statement that only reads; `names` stand for tables that are not the catalog's own."""
+    def __init__(
+        self,
+        ask: Callable[[str], Iterable[tuple[Any, ...]]],
+        names: Iterable[str] = (),
+        is_hidden: Callable[[str], bool] = lambda _: False,
+    ) -> None:
+        """`ask` runs a statement that only reads; `names` stand for tables that are not the catalog's own.
+
+        `is_hidden`: whether a table of the catalog is like one that does not exist.
+        """
         self._ask = ask
+        self._is_hidden = is_hidden
         self._names = tuple(names)
         self._columns: dict[str, dict[str, DuckDBPyType]] = {}
+
+    @classmethod
+    def over(cls, catalog: Catalog, names: Iterable[str] = (), *, reach: Reach = EVERYTHING) -> Self:
+        """Return one for statements over a catalog."""
+        near = within(catalog, reach)
+        return cls(lambda sql: run_query(near, sql).rows(), names, lambda table: is_hidden(near, table))
 
     def complete(self, text: str, cursor: int | None = None) -> Completion:
         """Return what may stand at a place of a text (in characters; None: its end)."""
@@ -164,9 +183,9 @@ class SqlCompleter:
     def _of(self, table: str) -> dict[str, DuckDBPyType]:
         """Return the columns of a table."""
         if table not in self._columns:
-            name = ".".join(quote(part) for part in table.split("."))
+            # `aws.sqs_queue` is `aws_sqs_queue`.
             try:
-                rows = list(self._ask(f"DESCRIBE {name}"))
+                rows = list(self._ask(f"DESCRIBE {quote(table.replace('.', '_'))}"))
             except StocktakeError:
                 rows = []
             self._columns[table] = {str(row[0]): duckdb.sqltype(str(row[1])) for row in rows}
@@ -180,6 +199,7 @@ class SqlCompleter:
                 "SELECT table_name AS name FROM duckdb_tables() WHERE schema_name = 'main' AND NOT internal "
                 "UNION SELECT view_name FROM duckdb_views() WHERE schema_name = 'main' AND NOT internal ORDER BY name"
             )
+            if not self._is_hidden(str(row[0]))
         ]
 
     @cached_property
@@ -189,7 +209,8 @@ class SqlCompleter:
             "SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal AND schema_name <> 'main' "
             "ORDER BY ALL"
         ):
-            found.setdefault(str(schema), []).append(str(name))
+            if not self._is_hidden(f"{schema}_{name}"):
+                found.setdefault(str(schema), []).append(str(name))
         return found
 
     @cached_property
@@ -207,7 +228,7 @@ class SqlCompleter:
             "SELECT DISTINCT function_name FROM duckdb_functions() WHERE function_type = 'table_macro' "
             "AND NOT internal ORDER BY 1"
         )
-        return [str(name) for (name,) in rows]
+        return [str(name) for (name,) in rows if not self._is_hidden(str(name))]
 
     @cached_property
     def _keywords(self) -> list[str]:

@@ -15,7 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stocktake.core.errors import UserError
+from stocktake.query.reach import EVERYTHING, Reach
 from stocktake.query.runner import read_batches, run_query
+from stocktake.query.within import within
 from stocktake.store.type_tables import held_types, history_name, quote
 
 if TYPE_CHECKING:
@@ -76,6 +78,7 @@ def export_catalog(
     types: Sequence[str] = (),
     history: bool = False,
     told: Callable[[ExportedTable], None] = lambda _: None,
+    reach: Reach = EVERYTHING,
 ) -> Export:
     """Write the catalog as it was at a moment (UTC) into a folder, which appears whole or not at all.
 
@@ -84,6 +87,7 @@ def export_catalog(
     replaced; whatever else it holds is an error.
     Raises: UserError (`export_not_empty`, `type_not_held`, `output_failed`); SqlError.
     """
+    catalog = within(catalog, reach)
     at = moment.replace(tzinfo=None)
     held = held_types(catalog)
     unknown = sorted(set(types) - set(held))

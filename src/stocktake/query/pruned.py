@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from stocktake.query.covering import words_of
+from stocktake.query.reach import EVERYTHING, Reach
+from stocktake.query.within import within
 from stocktake.store.catalog import run, translating
 from stocktake.store.retention import PRUNED
 
@@ -13,8 +15,9 @@ if TYPE_CHECKING:
     from stocktake.store.catalog import Catalog
 
 
-def pruned_notes(catalog: Catalog, sql: str, moment: datetime) -> list[str]:
+def pruned_notes(catalog: Catalog, sql: str, moment: datetime, *, reach: Reach = EVERYTHING) -> list[str]:
     """Return a line for each type of a statement whose history does not go back to a moment."""
+    catalog = within(catalog, reach)
     at = moment.replace(tzinfo=None)
     with translating(catalog.path):
         rows = run(

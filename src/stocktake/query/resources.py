@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from stocktake.core.errors import UserError
 from stocktake.query.changes import Change, diff_fields
+from stocktake.query.reach import EVERYTHING, Reach
+from stocktake.query.within import within
 from stocktake.store.catalog import run, translating
 from stocktake.store.key_index import find_keys
 from stocktake.store.resource_index import is_complete
@@ -90,12 +92,19 @@ class _Place:
 
 
 def find_resource(
-    catalog: Catalog, wanted: str, *, type_name: str = "", account_id: str = "", region: str = ""
+    catalog: Catalog,
+    wanted: str,
+    *,
+    type_name: str = "",
+    account_id: str = "",
+    region: str = "",
+    reach: Reach = EVERYTHING,
 ) -> Resource:
     """Return the resource with this id (ARN), or with this name.
 
     Raises: UserError where there is none, or more than one.
     """
+    catalog = within(catalog, reach)
     with translating(catalog.path):
         types = _held_types(catalog, type_name)
         names = [name for name, _ in types]

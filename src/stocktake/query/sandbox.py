@@ -23,6 +23,7 @@ import pyarrow as pa
 from stocktake.core import errors
 from stocktake.query.errors import SqlError
 from stocktake.query.frames import ANSWER, BATCH, END, ERROR, READY, FrameError, Frames, FrameTooLongError
+from stocktake.query.reach import EVERYTHING, Reach
 from stocktake.query.serving import encode_question
 
 if TYPE_CHECKING:
@@ -211,10 +212,12 @@ class SqlWorker:
         *,
         as_of: datetime | None = None,
         named: Mapping[str, str] | None = None,
+        reach: Reach = EVERYTHING,
     ) -> SqlAnswer:
         """Run one statement that only reads; about a moment (UTC), where one is given.
 
-        `named`: names that stand for statements of ours, as in `runner.run_query`.
+        `named`: names that stand for statements of ours, as in `runner.run_query`. Where not everything is within
+        reach, the child runs the statement on copies of what is, and never on the file.
 
         Raises, also while the batches are read: SqlError (`sql_timeout`, `sql_out_of_memory`, `sql_result_too_large`,
         `sql_cancelled`, and what is wrong with the statement); what opening a catalog raises.
@@ -225,6 +228,7 @@ class SqlWorker:
             "limits": asdict(limits),
             "as_of": as_of.isoformat() if as_of else None,
             "named": dict(named or {}),
+            "reach": reach.as_dict(),
         }
         self._turn.acquire()
         call = None
@@ -302,13 +306,14 @@ class SqlPool:
         *,
         as_of: datetime | None = None,
         named: Mapping[str, str] | None = None,
+        reach: Reach = EVERYTHING,
     ) -> SqlAnswer:
         """Run one statement that only reads. Raises: as `SqlWorker.run`."""
         worker = next((one for one in self._workers if not one.is_busy), None)
         if worker is None:
             self._next = (self._next + 1) % len(self._workers)
             worker = self._workers[self._next]
-        return worker.run(sql, parameters, limits, as_of=as_of, named=named)
+        return worker.run(sql, parameters, limits, as_of=as_of, named=named, reach=reach)
 
     def close(self) -> None:
         """End all children for good."""

@@ -25,9 +25,11 @@ from stocktake.query.connection import LOCKED_DOWN, open_directly, open_reading
 from stocktake.query.errors import SqlError
 from stocktake.query.frames import ANSWER, BATCH, END, ERROR, READY, FrameError, Frames
 from stocktake.query.problems import translating_sql
+from stocktake.query.reach import Reach
 from stocktake.query.runner import read_batches
 from stocktake.query.sandbox import too_large
 from stocktake.query.serving import decode_question, driver_error
+from stocktake.query.within import within
 from stocktake.store.owner import is_turn_taken
 
 if TYPE_CHECKING:
@@ -138,6 +140,7 @@ class _Question:
         self.sql: str = request["sql"]
         self.limits: dict[str, Any] = request["limits"]
         self.named: dict[str, str] = request["named"]
+        self.reach = Reach.from_dict(request["reach"])
         self.as_of = datetime.fromisoformat(request["as_of"]) if request["as_of"] else None
         _, self._parameters = decode_question(request["parameters"].encode())
 
@@ -213,7 +216,9 @@ def _ask_file(session: _Session, question: _Question, watch: _Watch) -> _Answer 
         return None
     try:
         with _limited(question.limits["memory_bytes"]), watch.running(catalog.connection.interrupt, on_file=True):
-            return question.ask(catalog)
+            if question.reach.is_everything:
+                return question.ask(catalog)
+            return _ask_apart(within(catalog, question.reach), question, watch)
     except KeyboardInterrupt:
         if not watch.made_way:
             raise
@@ -224,21 +229,25 @@ def _ask_file(session: _Session, question: _Question, watch: _Watch) -> _Answer 
 def _ask_owner(session: _Session, question: _Question, watch: _Watch) -> _Answer:
     """Return the answer to a question about tables that the owner was asked for."""
     with open_reading(session.path, session.wait_seconds) as owner, watch.running(owner.connection.interrupt):
-        if is_about_tables_alone(question.sql):
+        if question.reach.is_everything and is_about_tables_alone(question.sql):
             return question.ask(owner)
-        memory_bytes = question.limits["memory_bytes"]
-        with (
-            _limited(memory_bytes),
-            fetched(
-                owner,
-                question.sql,
-                as_of=question.as_of,
-                named=question.named,
-                settings=(*_settings(memory_bytes), *LOCKED_DOWN),
-            ) as catalog,
-            watch.running(catalog.connection.interrupt),
-        ):
-            return question.ask(catalog)
+        with _limited(question.limits["memory_bytes"]):
+            return _ask_apart(within(owner, question.reach), question, watch)
+
+
+def _ask_apart(source: Catalog, question: _Question, watch: _Watch) -> _Answer:
+    """Return the answer to a question about copies of the tables that it names."""
+    with (
+        fetched(
+            source,
+            question.sql,
+            as_of=question.as_of,
+            named=question.named,
+            settings=(*_settings(question.limits["memory_bytes"]), *LOCKED_DOWN),
+        ) as catalog,
+        watch.running(catalog.connection.interrupt),
+    ):
+        return question.ask(catalog)
 
 
 def _settings(memory_bytes: int) -> tuple[str, ...]:

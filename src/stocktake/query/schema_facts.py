@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from stocktake.core.errors import UserError
+from stocktake.query.reach import EVERYTHING, Reach
+from stocktake.query.within import within
 from stocktake.store.catalog import run, translating
 from stocktake.store.type_tables import held_types, quote
 
@@ -55,8 +57,11 @@ class FilledField:
         return 100 * self.filled / self.rows if self.rows else 0.0
 
 
-def read_schema_changes(catalog: Catalog, type_name: str, since: datetime | None = None) -> list[SchemaChange]:
+def read_schema_changes(
+    catalog: Catalog, type_name: str, since: datetime | None = None, *, reach: Reach = EVERYTHING
+) -> list[SchemaChange]:
     """Return how a type's schema changed, oldest first. Raises: UserError for a type that is not held."""
+    catalog = within(catalog, reach)
     _check_held(catalog, type_name)
     with translating(catalog.path):
         rows = run(
@@ -68,11 +73,12 @@ def read_schema_changes(catalog: Catalog, type_name: str, since: datetime | None
     return [SchemaChange(*row) for row in rows]
 
 
-def read_filled(catalog: Catalog, type_name: str) -> list[FilledField]:
+def read_filled(catalog: Catalog, type_name: str, *, reach: Reach = EVERYTHING) -> list[FilledField]:
     """Return for every field, at any depth, how many of a type's resources have it. Raises: as above.
 
     Null is not filled, nor is an empty list or map; an empty text is.
     """
+    catalog = within(catalog, reach)
     _check_held(catalog, type_name)
     with translating(catalog.path):
         described = run(catalog.connection, f"DESCRIBE {quote(type_name)}")

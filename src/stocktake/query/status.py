@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stocktake.query.reach import EVERYTHING, Reach
+from stocktake.query.within import within
 from stocktake.store.catalog import run, translating
 from stocktake.store.type_tables import held_types, quote
 
@@ -69,8 +71,9 @@ class CatalogStatus:
     """The newest ones, newest first."""
 
 
-def read_status(catalog: Catalog) -> CatalogStatus:
+def read_status(catalog: Catalog, *, reach: Reach = EVERYTHING) -> CatalogStatus:
     """Return what a catalog holds."""
+    catalog = within(catalog, reach)
     with translating(catalog.path):
         return CatalogStatus(
             path=str(catalog.path),

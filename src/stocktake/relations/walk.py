@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from stocktake.query.reach import EVERYTHING, Reach
+from stocktake.query.within import within
 from stocktake.store.catalog import run, translating
 
 if TYPE_CHECKING:
@@ -81,8 +83,10 @@ def walk_relations(
     direction: str = "both",
     as_of: datetime | None = None,
     limit: int = 1_000,
+    reach: Reach = EVERYTHING,
 ) -> Walk:
     """Follow edges from a resource, `depth` steps far. `direction` is out, in or both; a resource is entered once."""
+    catalog = within(catalog, reach)
     directions = ("out", "in") if direction == "both" else (direction,)
     steps: list[Step] = []
     seen = {start}

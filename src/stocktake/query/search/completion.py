@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from stocktake.query.reach import EVERYTHING, Reach
 from stocktake.query.search.errors import SearchError
 from stocktake.query.search.knowledge import Knowledge, read_schema
 from stocktake.query.search.meaning import COMMON_KEYS, meaning_of
@@ -15,6 +16,7 @@ from stocktake.query.search.paths import all_paths, plain
 from stocktake.query.search.run import search
 from stocktake.query.search.sources import Moment
 from stocktake.query.search.syntax import Matches, Term, Wild, key_text, literal_text, to_text
+from stocktake.query.within import within
 from stocktake.store.catalog import translating
 
 if TYPE_CHECKING:
@@ -48,11 +50,12 @@ class Completion:
     suggestions: tuple[Suggestion, ...]
 
 
-def complete(catalog: Catalog, text: str, cursor: int | None = None) -> Completion:
+def complete(catalog: Catalog, text: str, cursor: int | None = None, *, reach: Reach = EVERYTHING) -> Completion:
     """Return what may stand at a place in a search; at its end without a `cursor`.
 
     Never raises SearchError: a search that is being typed is half a search.
     """
+    catalog = within(catalog, reach)
     end = len(text) if cursor is None else max(0, min(cursor, len(text)))
     start = _begin(text[:end])
     typed = text[start:end]

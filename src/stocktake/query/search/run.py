@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stocktake.core.clock import SystemClock
 from stocktake.core.errors import UserError
 from stocktake.query.interrupt import run_interruptible
+from stocktake.query.reach import EVERYTHING, Reach
 from stocktake.query.search.facets import MOST_VALUES, Facet, FacetCounts, FacetValue, counting
 from stocktake.query.search.knowledge import Knowledge
 from stocktake.query.search.meaning import COMMON_KEYS, meaning_of
@@ -22,6 +23,7 @@ from stocktake.query.search.reading import read_resources
 from stocktake.query.search.sources import IndexSource, Moment
 from stocktake.query.search.syntax import Matches, Term, both, either, terms
 from stocktake.query.search.values import Parameters
+from stocktake.query.within import within
 from stocktake.store.catalog import run, translating
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ def search(  # noqa: PLR0913 - a search has as many sides, each optional
     most_values: int = MOST_VALUES,
     half_typed: bool = False,
     now: datetime | None = None,
+    reach: Reach = EVERYTHING,
 ) -> SearchPage:
     """Search all resources.
 
@@ -64,6 +67,7 @@ def search(  # noqa: PLR0913 - a search has as many sides, each optional
     `deleted` searches what is gone, as it was last seen. `half_typed`: see `parser.parse`.
     Raises: SearchError with the place; UserError for the other arguments; KeyboardInterrupt once the database stopped.
     """
+    catalog = within(catalog, reach)
     node = parse(text, half_typed=half_typed)
     paging = read_paging(sort, limit, offset, after)
     keys = list(dict.fromkeys([*facets, *(chosen or {})]))
