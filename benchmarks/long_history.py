@@ -107,8 +107,8 @@ class Sync:
         """Run it to its end and return its report; None where it was killed first."""
         command = [sys.executable, "-c", _CLOCK, str(self.shift_seconds), *_COMMAND[3:], "--catalog", str(self.catalog)]
         environment = os.environ | self.cloud.environment
-        with tempfile.TemporaryFile() as out:
-            process = subprocess.Popen([*command, *options], env=environment, stdout=out, stderr=subprocess.DEVNULL)
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as told:
+            process = subprocess.Popen([*command, *options], env=environment, stdout=out, stderr=told)
             begun = time.monotonic()
             while True:
                 pid, status, used = os.wait4(process.pid, os.WNOHANG)
@@ -126,18 +126,23 @@ class Sync:
             if process.returncode == -signal.SIGKILL:
                 return None
             out.seek(0)
-            report: dict[str, Any] = json.load(out)
+            told.seek(0)
+            try:
+                report: dict[str, Any] = json.load(out)
+            except ValueError:
+                out.seek(0)
+                raise RuntimeError(f"a sync failed: {out.read()!r} {told.read()[-4_000:].decode()}") from None
         self.calls += report["calls"]
         self.strategies.append(report["scopes"][0]["strategy"])
         return report
 
 
-def long_history(jobs: int, kills: int, hazards: list[str], console: Console) -> None:
+def long_history(jobs: int, kills: int, hazards: list[str], console: Console, keep: Path | None = None) -> None:
     """Print what the first load of a long history costs, and a day of syncs after it under each hazard."""
     with tempfile.TemporaryDirectory() as folder:
         cloud = Cloud(jobs, CREATED_A_DAY)
         try:
-            catalog = Path(folder) / "catalog.duckdb"
+            catalog = (keep or Path(folder)) / "catalog.duckdb"
             _first_load(cloud, catalog, jobs, kills, console)
             table = Table(title=f"A day of {SYNCS_A_DAY} syncs, and one reconcile, over {jobs:,} jobs")
             names = (
@@ -320,8 +325,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=462_178)
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--hazard", action="append", choices=list(_HAZARDS), help="only a day under this one")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where the catalog is kept; it should be empty")
     given = parser.parse_args()
-    long_history(given.jobs, given.kills, given.hazard or [], Console(width=170))
+    long_history(given.jobs, given.kills, given.hazard or [], Console(width=170), given.keep)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stocktake.relations.forms import any_form_sql, text
@@ -18,9 +19,21 @@ if TYPE_CHECKING:
 
 VALUES = "relation_values"
 """Temporary: source_type, source_id, account_id, region, seen_from, seen_to, path, value."""
+SEVERAL = "relation_several"
+"""Temporary: type, _id, account_id, _region of sources with several versions that are new or ended."""
 _LONGEST = 2048
 _LONGEST_NAME = 256
 _COLUMNS_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which new versions of a type are meant."""
+
+    rows: tuple[int, int] | None = None
+    """Those in this range of rows; None: in all."""
+    several: bool | None = None
+    """Only those of sources with several of them, or only the others; None: all."""
 
 
 def begin_values(connection: duckdb.DuckDBPyConnection) -> None:
@@ -33,15 +46,15 @@ def begin_values(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def extract_values(
-    connection: duckdb.DuckDBPyConnection, type_name: str, columns: Sequence[Column], done: int, rows: tuple[int, int]
+    connection: duckdb.DuckDBPyConnection, type_name: str, columns: Sequence[Column], done: int, part: Part
 ) -> None:
-    """Collect what versions of a type say that are later than sweep `done` and stand in these rows of its table."""
+    """Collect what versions of a type say that are later than sweep `done`, as far as they are in a part of them."""
     for start in range(0, len(columns), _COLUMNS_AT_ONCE):
-        statement = _said_sql(type_name, columns[start : start + _COLUMNS_AT_ONCE])
-        run(connection, f"INSERT INTO {VALUES} {statement}", {"done": done, "first": rows[0], "last": rows[1]})
+        statement = _said_sql(type_name, columns[start : start + _COLUMNS_AT_ONCE], part)
+        run(connection, f"INSERT INTO {VALUES} {statement}", {"done": done})
 
 
-def _said_sql(type_name: str, columns: Sequence[Column]) -> str:
+def _said_sql(type_name: str, columns: Sequence[Column], part: Part) -> str:
     """Return the values of all fields in one reading of the table, one row each."""
     fields = [field for column in columns for field in column.fields]
     lists = (column.said_sql for column in columns)
@@ -51,6 +64,13 @@ def _said_sql(type_name: str, columns: Sequence[Column]) -> str:
     own = ", ".join(str(field.number) for field in fields if field.own) or "0"
     services = ", ".join(text(one) for one in sorted(known_types().arn_services.get(type_name, ()))) or "NULL"
     foreign = f"starts_with(said.v, 'arn:') AND split_part(said.v, ':', 3) NOT IN ({services})"
+    source = quote(history_name(type_name))
+    where = "_sweep > $done"
+    if part.rows is not None:
+        where += f" AND rowid BETWEEN {part.rows[0]} AND {part.rows[1]}"
+    if part.several is not None:
+        some = f"(SELECT _id, account_id, _region FROM {SEVERAL} WHERE type = {text(type_name)})"
+        source += f" {'SEMI' if part.several else 'ANTI'} JOIN {some} USING (_id, account_id, _region)"
     # One value may stand in several places of one field.
     return f"""
         SELECT DISTINCT {text(type_name)}, source_id, account_id, region, seen_from, seen_to,
@@ -58,7 +78,7 @@ def _said_sql(type_name: str, columns: Sequence[Column]) -> str:
         FROM (
             SELECT _id AS source_id, account_id, _region AS region, _from AS seen_from, _to AS seen_to,
                 unnest(flatten([{", ".join(lists)}])) AS said
-            FROM {quote(history_name(type_name))} WHERE _sweep > $done AND rowid BETWEEN $first AND $last
+            FROM {source} WHERE {where}
         )
         WHERE said.v <> '' AND ((said.n NOT IN ({own}) AND said.v IS DISTINCT FROM source_id) OR ({foreign})) AND (
             (said.n IN ({named}) AND length(said.v) <= {_LONGEST_NAME})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import orjson
@@ -14,7 +14,7 @@ from stocktake.store.catalog import run
 from stocktake.store.type_tables import history_name, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     import duckdb
 
@@ -27,13 +27,16 @@ _FOUND = "relation_found"
 _SAME = "v.source_type = p.source_type AND v.path = p.path AND v.value = p.value AND v.account_id = p.account_id"
 
 
-def resolve_edges(connection: duckdb.DuckDBPyConnection, new_types: Iterable[str], sweep_id: int) -> None:
-    """Look for what the sweep's edges lead to among all that is held, and for older ones among what is new."""
+def resolve_edges(connection: duckdb.DuckDBPyConnection, known: Mapping[str, int], sweep_id: int) -> None:
+    """Look for what the sweep's edges lead to among all that is held, and for older ones among what is new.
+
+    `known`: types with something new, and the sweep up to which older edges have been looked for among each.
+    """
     rows = run(connection, "SELECT type, name_column, schema_json FROM resource_types ORDER BY type")
     held = [_Held(str(name), column, own_names(name, orjson.loads(schema))) for name, column, schema in rows]
-    fresh = set(new_types)
     _resolve(connection, held, "_sweep = $sweep", sweep_id)
-    _resolve(connection, [one for one in held if one.type in fresh], "_sweep < $sweep", sweep_id)
+    fresh = [replace(one, after_sweep=known[one.type]) for one in held if one.type in known]
+    _resolve(connection, fresh, "_sweep < $sweep", sweep_id)
     run(
         connection,
         "DELETE FROM relation_versions WHERE source_type = target_type AND source_id = target_id "
@@ -48,6 +51,8 @@ class _Held:
     type: str
     name_sql: str | None
     columns: tuple[str, ...]
+    after_sweep: int = -1
+    """Only what was written by later sweeps."""
 
 
 def _resolve(connection: duckdb.DuckDBPyConnection, held: list[_Held], which: str, sweep_id: int) -> None:
@@ -108,9 +113,10 @@ def _held_sql(held: _Held) -> str:
     names = ", ".join(f"{{'name': {name}, 'of': {text(column)}}}" for name, column in called)
     services = ", ".join(text(one) for one in sorted(known_types().arn_services.get(held.type, ())))
     return (
-        f"SELECT DISTINCT {text(held.type)} AS type, _id AS id, account_id, _region AS region, "
-        f"CAST([{services}] AS VARCHAR[]) AS services, "
-        f"unnest([{names}]) AS called FROM {quote(history_name(held.type))}"
+        # Not DISTINCT: several versions of one resource are few, and taking them together would hold all names at once.
+        f"SELECT {text(held.type)} AS type, _id AS id, account_id, _region AS region, "
+        f"CAST([{services}] AS VARCHAR[]) AS services, unnest([{names}]) AS called "
+        f"FROM {quote(history_name(held.type))} WHERE _sweep > {held.after_sweep}"
     )
 
 

@@ -9,7 +9,7 @@ import orjson
 import pyarrow as pa
 
 from stocktake.relations.edges import insert_edges
-from stocktake.relations.extract import begin_values, extract_values, take_ended
+from stocktake.relations.extract import SEVERAL, Part, begin_values, extract_values, take_ended
 from stocktake.relations.fields import text_columns
 from stocktake.relations.resolve import resolve_edges
 from stocktake.store.catalog import run
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 RULES = 2
 """Goes up when the rules change what an edge is: then all edges are made anew."""
-_VERSIONS_AT_ONCE = 5_000
+_VERSIONS_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,10 @@ class _Portion:
     """New versions of a type that are taken together."""
 
     of: _Stale
-    rows: tuple[int, int]
+    part: Part
     versions: int
     is_last: bool
+    """Only this one may touch edges that were there before: whoever is cut short ahead of it has only added some."""
 
 
 def update_relations(catalog: Catalog, sweep_id: int) -> int:
@@ -61,10 +62,14 @@ def update_relations(catalog: Catalog, sweep_id: int) -> int:
         return 0
     with catalog.transaction():
         _forget(connection, stale)
+        run(
+            connection,
+            f"CREATE OR REPLACE TEMP TABLE {SEVERAL} (type VARCHAR, _id VARCHAR, account_id VARCHAR, _region VARCHAR)",
+        )
     for batch in _batches(connection, stale):
         _write_batch(catalog, batch, sweep_id)
     with catalog.transaction():
-        resolve_edges(connection, [one.type for one in stale], sweep_id)
+        resolve_edges(connection, {one.type: one.done for one in stale}, sweep_id)
     return len(stale)
 
 
@@ -89,10 +94,10 @@ def _write_batch(catalog: Catalog, batch: list[_Portion], sweep_id: int) -> None
             one = portion.of
             columns = list(text_columns(one.type, orjson.loads(one.schema_json)))
             fields[one.type] = [field for column in columns for field in column.fields]
-            if one.has_ended:
+            if one.has_ended and portion.is_last:
                 take_ended(connection, one.type, one.done)
             if portion.versions:
-                extract_values(connection, one.type, columns, one.done, portion.rows)
+                extract_values(connection, one.type, columns, one.done, portion.part)
         _write_edges(connection, fields, sweep_id)
         _remember_state(connection, [portion.of.type for portion in batch if portion.is_last], sweep_id)
 
@@ -112,20 +117,32 @@ def _stale_types(connection: duckdb.DuckDBPyConnection) -> list[_Stale]:
 
 
 def _portions(connection: duckdb.DuckDBPyConnection, one: _Stale) -> list[_Portion]:
-    """Return a type's new versions as ranges of rows; several only where no edge goes on from one to the other."""
-    [(count, sources, first, last)] = run(
+    """Return a type's new versions as ranges of rows, and apart from them those whose edges go on from one to another.
+
+    A source has all its versions in one portion, since a value that stays is one edge over many versions.
+    """
+    history = quote(history_name(one.type))
+    [(count, first, last)] = run(
         connection,
-        "SELECT count(*), count(DISTINCT (_id, account_id, _region)), min(rowid), max(rowid) "
-        f"FROM {quote(history_name(one.type))} WHERE _sweep > $done",
+        f"SELECT count(*), min(rowid), max(rowid) FROM {history} WHERE _sweep > $done",
         {"done": one.done},
     )
-    if one.has_ended or sources < count or count <= _VERSIONS_AT_ONCE:
-        return [_Portion(one, (first or 0, last or 0), count, is_last=True)]
+    if count <= _VERSIONS_AT_ONCE:
+        return [_Portion(one, Part(), count, is_last=True)]
+    run(
+        connection,
+        f"INSERT INTO {SEVERAL} SELECT $type, _id, account_id, _region FROM {history} "
+        "WHERE _sweep > $done OR _end_sweep > $done GROUP BY _id, account_id, _region "
+        "HAVING count(*) > 1 OR max(_end_sweep) > $done",
+        {"done": one.done, "type": one.type},
+    )
+    [(several,)] = run(connection, f"SELECT count(*) FROM {SEVERAL} WHERE type = ?", [one.type])
     size = _VERSIONS_AT_ONCE
-    return [
-        _Portion(one, (at, min(at + size - 1, last)), size, is_last=at + size > last)
+    ranges = [
+        _Portion(one, Part((at, min(at + size - 1, last)), several=False), size, is_last=False)
         for at in range(first, last + 1, size)
     ]
+    return [*ranges, _Portion(one, Part(several=True), several, is_last=True)]
 
 
 def _forget(connection: duckdb.DuckDBPyConnection, stale: list[_Stale]) -> None:

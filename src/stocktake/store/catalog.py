@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 # Readable by every DuckDB client since 1.4; see docs/decisions/0001.
 STORAGE_VERSION = "v1.4.0"
+_WRITER_MEMORY = "320MB"
+"""What the database of whoever writes may hold in memory; beyond that it uses a folder beside the file. Without a
+limit it takes most of the machine's memory, as a catalog grows."""
+_WRITER_THREADS = 4
+"""More would each want their part of that memory."""
 _POLL_SECONDS = 0.1
 _FULL = re.compile(r"No space left|Disk quota|File too large|disk full|Could not write", re.IGNORECASE)
 
@@ -145,6 +150,8 @@ def open_catalog(path: Path, *, read_only: bool = False, wait_seconds: float = 0
 def _connect(path: Path, *, read_only: bool, wait_seconds: float) -> duckdb.DuckDBPyConnection:
     """Connect, waiting for the lock. The machine's monotonic clock, since the wait is real whatever the clock says."""
     config: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_version": STORAGE_VERSION}
+    if not read_only:
+        config |= {"memory_limit": _WRITER_MEMORY, "threads": min(_WRITER_THREADS, os.cpu_count() or 1)}
     end = time.monotonic() + wait_seconds
     while True:
         try:
