@@ -10,6 +10,7 @@ import duckdb
 from stocktake.core.errors import UserError
 from stocktake.query.reach import EVERYTHING, Reach
 from stocktake.query.runner import run_query
+from stocktake.query.within import is_hidden, within
 from stocktake.store.catalog import translating
 from stocktake.store.type_tables import held_types, quote
 
@@ -50,11 +51,11 @@ class TreeColumn:
 
 def read_tables(catalog: Catalog, derived: Collection[str] = (), *, reach: Reach = EVERYTHING) -> tuple[TreeTable, ...]:
     """Return the tables that may be asked: those shared by all types, names of ours, and a table for each type held."""
+    near = within(catalog, reach)
     with translating(catalog.path):
-        held = held_types(catalog)
-    types = [name for name in sorted(held) if reach.has_type(name)]
+        types = sorted(held_types(near))
     return (
-        *(TreeTable(name, "shared") for name in SHARED_TABLES),
+        *(TreeTable(name, "shared") for name in SHARED_TABLES if not is_hidden(near, name)),
         *(TreeTable(name, "derived") for name in sorted(derived) if _is_within(name, types)),
         *(TreeTable(name, "type", name.removeprefix("aws_").partition("_")[0]) for name in types),
     )
@@ -72,7 +73,7 @@ def read_columns(
         raise UserError(
             f"There is no table {table}", code="no_such_table", hint="`SHOW TABLES` lists them.", where=table
         )
-    rows = run_query(catalog, f"DESCRIBE {quote(table)}", named=dict(named or {})).rows()
+    rows = run_query(within(catalog, reach), f"DESCRIBE {quote(table)}", named=dict(named or {})).rows()
     return tuple(_column(str(name), quoted(str(name)), duckdb.sqltype(str(kind)), 0) for name, kind, *_ in rows)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stocktake.serve.web.pages import catalog, resource
+from stocktake.serve.web.pages import catalog, resource, sql
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -12,4 +12,5 @@ if TYPE_CHECKING:
 ROUTERS: tuple[APIRouter, ...] = (
     catalog.router,
     resource.router,
+    sql.router,
 )
