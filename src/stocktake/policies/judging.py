@@ -10,10 +10,11 @@ from stocktake.core.errors import UserError
 from stocktake.insights.held import held_types
 from stocktake.policies.conditions import Conditions
 from stocktake.policies.statement import FAIL, NOT_JUDGED, NOT_MEANT, PASS, Judged, Source, judging_sql
+from stocktake.query.apart import fetched
 from stocktake.query.errors import SqlError
 from stocktake.query.reach import EVERYTHING, Reach
 from stocktake.query.runner import run_query
-from stocktake.query.within import within
+from stocktake.query.within import is_within, within
 from stocktake.store.resource_rows import HeldType
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ class TypeJudging:
         scopes: Mapping[str, Sequence[tuple[str, str, str]]],
         *,
         rows: str = "",
+        only: str = "",
         of_history: bool = False,
     ) -> None:
         self.catalog = catalog
@@ -148,7 +150,7 @@ class TypeJudging:
         self._lets = {name: sql for rule in rules for name, sql in lets.get(rule.pack, {}).items()}
         facets, has_facets = ((), False) if rows else _unknown_facets(catalog, held.name)
         stale = {scope[:2] for scope in scopes.get(held.name, ()) if scope[2] not in _READ_WHOLE}
-        self.source = Source(held, facets, has_facets, now, () if of_history else stale, of_history, rows)
+        self.source = Source(held, facets, has_facets, now, () if of_history else stale, of_history, rows, only)
         for rule in rules:
             self._admit(rule, scopes)
 
@@ -170,7 +172,11 @@ class TypeJudging:
     def _rows(self, select: str, judged: Sequence[Judged]) -> Iterator[Row]:
         sql = f"{judging_sql(self.source, judged, self._lets)} {select}"
         used = {key: value for key, value in self._conditions.parameters.values.items() if f"${key}" in sql}
-        return run_query(self.catalog, sql, used or None).rows()
+        if not is_within(self.catalog) or all(one.rule.pack in self._own for one in judged):
+            return run_query(self.catalog, sql, used or None).rows()
+        # What others wrote may say anything in SQL; so it is judged on copies of what is within reach.
+        with fetched(self.catalog, sql, all_columns=False) as copies:
+            return iter(list(run_query(copies, sql, used or None).rows()))
 
     def _admit(self, rule: Rule, scopes: Mapping[str, Sequence[tuple[str, str, str]]]) -> None:
         missing = [name for name in rule.needs if name not in scopes]
@@ -251,7 +257,7 @@ def _read_verdicts(
     is_count_of_resources = not judging.source.of_history
 
     def select(rules: int) -> str:
-        source = "_judged" if is_count_of_resources else _of_resources_sql(rules)
+        source = "_judged" if is_count_of_resources else of_resources_sql(rules)
         return _report_sql(rules, source, with_not_judged=with_not_judged)
 
     rows = judging.ask(select)
@@ -297,7 +303,7 @@ def _report_sql(rules: int, source: str, *, with_not_judged: bool) -> str:
     )
 
 
-def _of_resources_sql(rules: int) -> str:
+def of_resources_sql(rules: int) -> str:
     """Return the verdicts on versions as verdicts on resources that still exist: one that breaks a rule is enough."""
     verdicts = ", ".join(
         f"CASE WHEN bool_or(_v{number} = {FAIL}) THEN {FAIL} WHEN bool_or(_v{number} = {NOT_JUDGED}) THEN {NOT_JUDGED} "

@@ -50,6 +50,8 @@ class Source:
     of_history: bool = False
     rows: str = ""
     """SQL of rows to judge instead of those of the table: for examples."""
+    only: str = ""
+    """SQL over the rows: which of them; what a rule asks of others still sees all."""
 
 
 def judging_sql(source: Source, judged: Sequence[Judged], lets: Mapping[str, str]) -> str:
@@ -75,7 +77,8 @@ def judging_sql(source: Source, judged: Sequence[Judged], lets: Mapping[str, str
     moment = f"TIMESTAMP {text(source.now.replace(tzinfo=None).isoformat(sep=' '))}"
     seen_at = f"coalesce(_to, {moment})" if source.of_history else moment
     before = _before_sql(judged)
-    rows = f"SELECT *, {seen_at} AS _now{before[0]} FROM {base}{before[1]}"
+    only = f" WHERE {source.only}" if source.only else ""
+    rows = f"SELECT *, {seen_at} AS _now{before[0]} FROM {base}{only}{before[1]}"
     for let, sql in lets.items():
         if let in used:
             rows = f"SELECT *, {sql} AS {quoted(let)} FROM ({rows})"
