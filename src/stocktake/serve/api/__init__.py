@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from stocktake.serve.api import health, me
+from stocktake.serve.api import (
+    changes,
+    coverage,
+    exports,
+    health,
+    jobs,
+    kept,
+    me,
+    policies,
+    resources,
+    search,
+    sql,
+    syncs,
+    tokens,
+    types,
+)
 
 router = APIRouter()
-for one in (health, me):
+# In the order in which the description lists them; what takes any word as its first step comes last.
+for one in (search, resources, changes, types, jobs, policies, sql, exports, coverage, syncs, tokens, me, health, kept):
     router.include_router(one.router)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import IO, TYPE_CHECKING, Any
 
-import orjson
 from rich.text import Text
 
 from stocktake.serve.cli.tables import make_console, make_table
@@ -23,36 +22,6 @@ if TYPE_CHECKING:
 _CHANGES_SHOWN = 6
 _VALUE_SHOWN = 60
 _STEP = "  "
-
-
-def resource_document(resource: Resource, version: Version, as_of: datetime | None) -> dict[str, object]:
-    """Return what `show -o json` prints."""
-    return {
-        "id": resource.id,
-        "type": resource.type,
-        "account_id": resource.account_id,
-        "region": resource.region,
-        "created": version.created,
-        "as_of": as_of,
-        "seen_from": version.seen_from,
-        "seen_to": version.seen_to,
-        "gone_at": resource.gone_at,
-        "complete_at": resource.complete_at,
-        "fields": version.fields,
-        "unknown": orjson.Fragment(version.unknown) if version.unknown else None,
-        "versions": [
-            {
-                "seen_from": one.seen_from,
-                "seen_to": one.seen_to,
-                "gone": one.gone,
-                "created": one.created,
-                "sweep_id": one.sweep_id,
-                "end_sweep_id": one.end_sweep_id,
-                "changes": [{"path": c.path, "before": c.before, "after": c.after} for c in one.changes],
-            }
-            for one in resource.versions
-        ],
-    }
 
 
 def print_resource(resource: Resource, version: Version, stream: IO[str], *, now: datetime, on_terminal: bool) -> None:

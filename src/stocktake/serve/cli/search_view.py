@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields
+from typing import TYPE_CHECKING
 
 from stocktake.query.result import Column, Result
 from stocktake.query.search.page import FoundResource
@@ -18,20 +18,6 @@ if TYPE_CHECKING:
 _TIMES = frozenset({"created_at", "first_seen_at", "last_seen_at", "changed_at"})
 # For the eye: what tells resources apart comes first, and the key, which is long, last.
 _SHOWN = ("name", "type", "account_id", "region", "state", "changed_at", "tags", "key")
-
-
-def page_document(page: SearchPage) -> dict[str, Any]:
-    """Return a page as `-o json` shows it."""
-    document: dict[str, Any] = {"total": page.total, "resources": [asdict(row) for row in page.rows]}
-    document["facets"] = [_facet_document(facet) for facet in page.facets]
-    if page.groups is not None:
-        document["groups"] = _facet_document(page.groups)
-    return document | {"after": page.after, "notes": [f"{note.message}. {note.hint}" for note in page.notes]}
-
-
-def _facet_document(facet: FacetCounts) -> dict[str, Any]:
-    values = [{"value": one.value, "count": one.count, "chosen": one.chosen} for one in facet.values]
-    return {"key": facet.key, "distinct": facet.distinct, "values": values}
 
 
 def resource_rows(page: SearchPage, *, for_the_eye: bool) -> Result:

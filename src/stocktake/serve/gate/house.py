@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from fastapi import Request  # noqa: TC002 - FastAPI reads the annotation when it runs
+from fastapi import Request
 
 from stocktake.core.clock import SystemClock
 from stocktake.serve.gate.audit import Audit
 from stocktake.serve.gate.own_store import OwnStore
 from stocktake.serve.gate.sessions import Sessions
 from stocktake.serve.gate.statements import Statements
+from stocktake.serve.gate.syncs import Syncs
 from stocktake.serve.gate.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class House:
         A question is stopped after `limits.question_seconds`. Raises: what `open_reading` raises; SqlError
         (`question_timeout`).
         """
-        from stocktake.serve.gate.deadlines import stopping  # noqa: PLC0415 - needs the driver's room, see `app`
+        from stocktake.serve.gate.deadlines import stopping
 
         opened, catalog = self._take()
         is_whole = False
@@ -82,7 +83,7 @@ class House:
                 opened.__exit__(None, None, None)
 
     def _take(self) -> tuple[AbstractContextManager[Catalog], Catalog]:
-        from stocktake.query.connection import open_reading  # noqa: PLC0415 - the driver takes 120 ms to import
+        from stocktake.query.connection import open_reading
 
         with self._lock:
             if self._idle:
@@ -93,7 +94,7 @@ class House:
 
     def _put_back(self, opened: AbstractContextManager[Catalog], catalog: Catalog) -> bool:
         """Keep it for the next one. Not where another process has it open: there, it shows one state for good."""
-        from stocktake.query.connection import is_read_here  # noqa: PLC0415 - as above
+        from stocktake.query.connection import is_read_here
 
         if not is_read_here(catalog):
             return False
@@ -109,11 +110,16 @@ class House:
         return Statements(self.config)
 
     @cached_property
+    def syncs(self) -> Syncs:
+        """Return the syncs that were started here."""
+        return Syncs(self.config, self._clock)
+
+    @cached_property
     def prices(self) -> pa.Table | None:
         """Return the prices; None where none were given. Raises: UserError for a file that is none."""
         if self.config.prices is None:
             return None
-        from stocktake.insights.prices import read_prices  # noqa: PLC0415 - only what asks for money needs it
+        from stocktake.insights.prices import read_prices
 
         return read_prices(self.config.prices)
 
@@ -122,8 +128,8 @@ class House:
 
         Raises: UserError for a file that is none.
         """
-        from stocktake.policies.packs import read_packs  # noqa: PLC0415 - only policies need it
-        from stocktake.policies.rules import parse_pack  # noqa: PLC0415 - as above
+        from stocktake.policies.packs import read_packs
+        from stocktake.policies.rules import parse_pack
 
         packs = read_packs(self.config.policies)
         made = (
@@ -136,7 +142,7 @@ class House:
         """Return the exceptions to rules. Raises: UserError for a file that is none."""
         if self.config.exceptions is None:
             return ()
-        from stocktake.policies.exceptions import read_exceptions  # noqa: PLC0415 - only policies need it
+        from stocktake.policies.exceptions import read_exceptions
 
         return read_exceptions(self.config.exceptions)
 
@@ -148,6 +154,8 @@ class House:
             self._idle.clear()
         for _, opened, _catalog in idle:
             opened.__exit__(None, None, None)
+        if "syncs" in vars(self):
+            self.syncs.close()
         if "sql" in vars(self):
             self.sql.close()
 

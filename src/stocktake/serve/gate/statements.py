@@ -32,7 +32,7 @@ class Statements:
 
     def limits(self, *, rows: int | None = None, seconds: float | None = None) -> SqlLimits:
         """Return what a statement may take: what is asked for, within what the server allows."""
-        from stocktake.query.sandbox import SqlLimits  # noqa: PLC0415 - Arrow takes 150 ms to import
+        from stocktake.query.sandbox import SqlLimits
 
         most = self._config.limits
         return SqlLimits(
@@ -69,7 +69,7 @@ class Statements:
             if number:
                 with self._lock:
                     self._running[key] = worker
-            with worker.run(sql, None, limits, as_of=as_of, named=named) as answer:
+            with worker.run(sql, None, limits, as_of=as_of, named=named, reach=visitor.reach) as answer:
                 yield answer
         finally:
             with self._lock:
@@ -99,7 +99,7 @@ class Statements:
             worker.close()
 
     def _take(self) -> SqlWorker:
-        from stocktake.query.sandbox import SqlWorker  # noqa: PLC0415 - as above
+        from stocktake.query.sandbox import SqlWorker
 
         with self._lock:
             if self._idle:

@@ -113,7 +113,8 @@ def command(
 
 def _write(page: SearchPage, destination: Destination) -> None:
     from stocktake.serve.cli.rows import write_batches, write_rows
-    from stocktake.serve.cli.search_view import group_rows, page_document, resource_rows
+    from stocktake.serve.cli.search_view import group_rows, resource_rows
+    from stocktake.serve.telling.documents import page_document
     from stocktake.serve.telling.values import to_json
 
     if destination.form == "json":

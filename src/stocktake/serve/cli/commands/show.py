@@ -66,8 +66,9 @@ def command(
 
 def _write(found: Resource, version: Version, moment: datetime | None, destination: Destination, now: datetime) -> None:
     from stocktake.query.result import Column, Result
-    from stocktake.serve.cli.resource_view import print_resource, resource_document
+    from stocktake.serve.cli.resource_view import print_resource
     from stocktake.serve.cli.rows import write_rows
+    from stocktake.serve.telling.documents import resource_document
     from stocktake.serve.telling.values import to_json
 
     if destination.form == "csv":
