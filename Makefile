@@ -6,10 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 REFERENCE := .cache/botocore-reference
 C7N := .cache/c7n
+CHROMIUM := /usr/bin/chromium
 WEB_BUILT := src/stocktake/serve/web/static/built/.made
 UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 
-.PHONY: help setup web demo test test-all check bench lock generate format docs clean
+.PHONY: help setup web screenshots demo test test-all check bench lock generate format docs clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -42,13 +43,26 @@ $(WEB_BUILT): $(wildcard web/src/*.js web/src/*.css) web/package-lock.json web/b
 	cd web && PATH="$$PATH:$(abspath $(BIN))" npm ci --silent && PATH="$$PATH:$(abspath $(BIN))" npm run --silent build
 	@touch $@
 
-demo: setup ## simulate a cloud, sync it twice, answer five questions
-	$(BIN)/stocktake demo
+# The tests drive the pages in a real browser: Debian's.
+$(CHROMIUM):
+	@command -v chromium >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else \
+	  echo "The tests drive the pages in Chromium, which is not installed: as root, apt-get install chromium"; exit 1; \
+	fi
 
-test: setup ## run all tests
+screenshots: setup $(CHROMIUM) ## make the pictures of docs/guide again
+	STOCKTAKE_SCREENSHOTS=1 $(BIN)/python -m pytest tests/browser/test_every_page.py
+
+# A terminal has somebody who can open a link; elsewhere the tour ends by itself.
+demo: setup ## try it on a simulated cloud: in the browser; without a terminal, two syncs and five questions
+	@if [ -t 1 ]; then $(BIN)/stocktake demo --serve; else $(BIN)/stocktake demo; fi
+
+test: setup $(CHROMIUM) ## run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-all: setup ## run all tests, and the property of every derived type
+test-all: setup $(CHROMIUM) ## run all tests, and the property of every derived type
 	STOCKTAKE_TEST_ALL=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: setup ## run what CI runs besides the tests
@@ -62,6 +76,7 @@ bench: setup ## measure speed and memory, peers in the same run
 
 lock: ## renew the hashed requirement files
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --all-extras --group dev pyproject.toml -o requirements/dev.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra server --extra mcp --extra notify pyproject.toml -c requirements/dev.txt -o requirements/server.txt
 	for one in reference-models c7n; do $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-deps requirements/$$one.in -o requirements/$$one.txt; done
 
 generate: setup ## make the generated index of types again

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stocktake.core.errors import UserError
+from stocktake.core.errors import CatalogAccessError, CatalogTooNewError, UserError
 from stocktake.serve.cli.options import catalog_option, debug_option
 from stocktake.serve.telling.readable import count
 
@@ -24,6 +24,9 @@ _REGIONS = ("us-east-1", "eu-west-1")
 _HOURS_BETWEEN = 3
 _QUESTIONS = ("cost_by_team", "spot_savings", "failures_by_class", "queue_time", "what_changed")
 _FILE = "demo.duckdb"
+_TOUR_SPEED = 60.0
+_OTHER_FORMATS = frozenset({"catalog_too_old", "catalog_too_new"})
+_BESIDE = (".wal", ".audit.ndjson", ".server.sqlite", ".server.sqlite-wal", ".server.sqlite-shm")
 _KEPT = "the demo's catalog is a file of its own; yours was not touched"
 
 
@@ -39,29 +42,54 @@ _KEPT = "the demo's catalog is a file of its own; yours was not touched"
 @click.option(
     "--speed",
     type=click.FloatRange(0, 100_000),
-    default=60.0,
-    show_default=True,
-    help="Virtual seconds that pass in a second; 0 stands still.",
+    help="Virtual seconds that pass in a second; 0 stands still. Default: 60, with --serve 1.",
 )
-@click.option("--serve", is_flag=True, help="Only serve the simulated cloud, until Ctrl-C, for clients of your own.")
-@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="The port to serve on. Default: a free one.")
+@click.option("--serve", is_flag=True, help="Open the catalog in the browser, while jobs go on and syncs follow them.")
+@click.option("--cloud-only", is_flag=True, help="Only serve the simulated cloud, for clients of your own.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=0,
+    help="The port to serve on: of the catalog with --serve, else of the cloud. Default: a free one.",
+)
 @catalog_option
 @debug_option
 @click.pass_obj
-def command(invocation: Invocation, jobs: int, accounts: int, speed: float, port: int, *, serve: bool) -> int:
+def command(
+    invocation: Invocation,
+    jobs: int,
+    accounts: int,
+    speed: float | None,
+    port: int,
+    *,
+    serve: bool,
+    cloud_only: bool,
+) -> int:
     """Try it all on a simulated cloud, without an account.
 
     Starts a cloud on this machine with thousands of training jobs, syncs them while some still run, lets three hours
     pass, syncs again, and answers five questions from the catalog. Prices in it are invented. The catalog is a file of
     its own, made anew each time: `demo.duckdb` beside your own, or what --catalog names.
+
+    With --serve it runs until Ctrl-C instead: the cloud's clock shows the real time, jobs arrive, run and end, a sync
+    every few seconds follows them, and a link opens the catalog in your browser.
     """
-    if serve:
-        _serve(jobs, accounts, speed, port)
+    if serve and cloud_only:
+        raise click.UsageError("--serve and --cloud-only exclude each other.")
+    if cloud_only:
+        _serve_cloud(jobs, accounts, _usual(speed, _TOUR_SPEED), port)
         return 0
     settings = invocation.settings()
     invocation.kept = _KEPT
     catalog = settings.catalog if invocation.catalog else settings.catalog.with_name(_FILE)
-    return _tour(catalog, jobs, accounts, speed, port)
+    _begin_anew(catalog)
+    if serve:
+        return _serve_catalog(catalog, jobs, accounts, _usual(speed, 1.0), port)
+    return _tour(catalog, jobs, accounts, _usual(speed, _TOUR_SPEED), port)
+
+
+def _usual(speed: float | None, usual: float) -> float:
+    return usual if speed is None else speed
 
 
 def _tour(catalog: Path, jobs: int, accounts: int, speed: float, port: int) -> int:
@@ -70,7 +98,6 @@ def _tour(catalog: Path, jobs: int, accounts: int, speed: float, port: int) -> i
     from stocktake.sync import SyncRequest
 
     console = make_console(sys.stdout, on_terminal=sys.stdout.isatty())
-    _begin_anew(catalog)
     with simulated_cloud(jobs, accounts, _REGIONS, speed, port) as cloud:
         console.print(
             f"A simulated cloud runs at {cloud.endpoint_url}: {count(jobs, 'training job')} in "
@@ -131,7 +158,16 @@ def _answer(console: Console, catalog: Path) -> None:
             write_rows(answer(opened, question, {}, prices), Destination("table"))
 
 
-def _serve(jobs: int, accounts: int, speed: float, port: int) -> None:
+def _serve_catalog(catalog: Path, jobs: int, accounts: int, speed: float, port: int) -> int:
+    from stocktake.core.clock import SystemClock
+    from stocktake.serve.cli.demo_web import demo_cloud, serve_demo
+
+    click.echo(f"A simulated cloud with {count(jobs, 'training job')} in {count(accounts, 'account')} starts …")
+    with demo_cloud(jobs, accounts, _REGIONS, speed, SystemClock().now()) as cloud:
+        return serve_demo(catalog, cloud, port)
+
+
+def _serve_cloud(jobs: int, accounts: int, speed: float, port: int) -> None:
     from stocktake.serve.cli.simulation import free_port, needing_the_extra
 
     with needing_the_extra():
@@ -154,8 +190,13 @@ def _begin_anew(catalog: Path) -> None:
         return
     from stocktake.store.catalog import open_catalog
 
-    with open_catalog(catalog, read_only=True):
-        pass  # it is a catalog, and nobody else has it open
+    try:
+        with open_catalog(catalog, read_only=True):
+            pass  # it is a catalog, and nobody else has it open
+    except (CatalogAccessError, CatalogTooNewError) as error:
+        # One that another version of us made is a catalog too; what it held is made anew in any case.
+        if error.code not in _OTHER_FORMATS:
+            raise
     if catalog.name != _FILE:
         raise UserError(
             f"{catalog} exists, and the demo would replace it",
@@ -163,5 +204,5 @@ def _begin_anew(catalog: Path) -> None:
             hint="Remove the file, or name another one with --catalog.",
             where=str(catalog),
         )
-    for file in (catalog, catalog.with_name(catalog.name + ".wal")):
-        file.unlink(missing_ok=True)
+    for ending in ("", *_BESIDE):
+        catalog.with_name(catalog.name + ending).unlink(missing_ok=True)

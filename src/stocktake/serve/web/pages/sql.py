@@ -73,8 +73,8 @@ def show_sql(
     }
     if part == "answer":
         return render(request, "sql_answer.html", **context)
-    from stocktake.insights.names import names_of_ours  # noqa: PLC0415 - needs the driver's room
-    from stocktake.query.schema_tree import read_tables  # noqa: PLC0415 - as above
+    from stocktake.insights.names import names_of_ours
+    from stocktake.query.schema_tree import read_tables
 
     with house.reading() as catalog:
         tables = read_tables(catalog, names_of_ours(), reach=visitor.reach)
@@ -93,8 +93,8 @@ def show_sql(
 @router.get("/sql/columns")
 def show_columns(request: Request, visitor: AVisitor, house: AHouse, table: Word) -> HTMLResponse:
     """Show the columns of a table, as a part of the page."""
-    from stocktake.insights.names import named_in  # noqa: PLC0415 - needs the driver's room
-    from stocktake.query.schema_tree import read_columns  # noqa: PLC0415 - as above
+    from stocktake.insights.names import named_in
+    from stocktake.query.schema_tree import read_columns
 
     with house.reading() as catalog:
         columns = read_columns(catalog, table, named_in(catalog, table, reach=visitor.reach), reach=visitor.reach)
@@ -106,10 +106,10 @@ def complete(
     visitor: AVisitor, house: AHouse, text: Annotated[str, Form(max_length=_LONGEST)], at: Annotated[int, Form()]
 ) -> JSONResponse:
     """Return what may stand at a place of a statement."""
-    from stocktake.insights.names import named_in, names_of_ours  # noqa: PLC0415 - needs the driver's room
-    from stocktake.query.complete import SqlCompleter  # noqa: PLC0415 - as above
-    from stocktake.query.runner import run_query  # noqa: PLC0415 - as above
-    from stocktake.query.within import is_hidden, within  # noqa: PLC0415 - as above
+    from stocktake.insights.names import named_in, names_of_ours
+    from stocktake.query.complete import SqlCompleter
+    from stocktake.query.runner import run_query
+    from stocktake.query.within import is_hidden, within
 
     require_scope(visitor, "sql")
     with house.reading() as catalog:
@@ -134,7 +134,7 @@ def cancel(visitor: AVisitor, house: AHouse, number: Annotated[str, Form(max_len
 @router.get("/sql/export")
 def export(visitor: AVisitor, house: AHouse, asked: AnAsked, form: str = "csv") -> Response:
     """Send all rows of a statement as a file."""
-    from stocktake.serve.telling.answer_files import FORMS  # noqa: PLC0415 - Arrow takes 150 ms to import
+    from stocktake.serve.telling.answer_files import FORMS
 
     require_scope(visitor, "sql")
     require_scope(visitor, "export")
@@ -166,11 +166,12 @@ def save(
     if not name or not sql:
         raise UserError("A name and a statement are needed", code="nothing_to_save", hint="Give both.", where="name")
     there = [one for one in house.own.list(SAVED, owner=visitor.name, limit=1_000) if one.body["name"] == name]
-    body = kept.model_dump(exclude={"q"}) | {"name": name, "sql": sql}
+    parameters = Asked(sql, kept.as_of, chart=kept.chart, x=kept.x, y=kept.y).parameters(run=True)
+    address = with_parameters("/sql", parameters)
+    body = kept.model_dump(exclude={"q"}) | {"name": name, "sql": sql, "address": address}
     house.own.put(SAVED, body, owner=visitor.name, id=there[0].id if there else None)
     house.audit.write("edit", visitor.name, saved=name)
-    parameters = Asked(sql, kept.as_of, chart=kept.chart, x=kept.x, y=kept.y).parameters(run=True)
-    return RedirectResponse(with_parameters("/sql", parameters), status_code=303)
+    return RedirectResponse(address, status_code=303)
 
 
 @router.post("/sql/forget")
@@ -189,29 +190,29 @@ def _saved(house: House, visitor: Visitor) -> list[dict[str, object]]:
     found = house.own.list(SAVED, limit=1_000)
     return [
         one.body
-        | {
-            "id": one.id,
-            "owner": one.owner,
-            "is_own": one.owner == visitor.name,
-            "parameters": Asked(
-                one.body["sql"], one.body["as_of"], chart=one.body["chart"], x=one.body["x"], y=one.body["y"]
-            ).parameters(run=True),
-        }
+        | {"id": one.id, "owner": one.owner, "is_own": one.owner == visitor.name, "shared": one.body.get("shared")}
+        | {"parameters": _saved_asked(one.body).parameters(run=True)}
         for one in found
         if one.owner == visitor.name or one.body.get("shared")
     ]
 
 
+def _saved_asked(body: dict[str, Any]) -> Asked:
+    """Return what a saved statement asks; one that the API made has its text alone."""
+    as_of, chart, x, y = (str(body.get(name, "")) for name in ("as_of", "chart", "x", "y"))
+    return Asked(str(body.get("sql", "")), as_of, chart=chart, x=x, y=y)
+
+
 def _moment(house: House, asked: Asked) -> datetime | None:
-    from stocktake.query.moments import parse_moment  # noqa: PLC0415 - only where it is asked for
+    from stocktake.query.moments import parse_moment
 
     return parse_moment(asked.as_of, house.now()) if asked.as_of else None
 
 
 def _named(house: House, visitor: Visitor, sql: str) -> dict[str, str]:
     """Return what our names in a statement stand for."""
-    from stocktake.insights.names import named_in, names_of_ours  # noqa: PLC0415 - needs the driver's room
-    from stocktake.query.covering import words_of  # noqa: PLC0415 - as above
+    from stocktake.insights.names import named_in, names_of_ours
+    from stocktake.query.covering import words_of
 
     if not words_of(sql) & names_of_ours():
         return {}
@@ -220,7 +221,7 @@ def _named(house: House, visitor: Visitor, sql: str) -> dict[str, str]:
 
 
 def _answer(house: House, visitor: Visitor, asked: Asked, number: str) -> Shown:
-    from stocktake.serve.telling.arrow_rows import rows_of  # noqa: PLC0415 - Arrow takes 150 ms to import
+    from stocktake.serve.telling.arrow_rows import rows_of
 
     began = time.monotonic()
     rows: list[tuple[object, ...]] = []
@@ -246,7 +247,7 @@ def _answer(house: House, visitor: Visitor, asked: Asked, number: str) -> Shown:
 
 
 def _pieces(house: House, visitor: Visitor, asked: Asked, form: str) -> Iterator[bytes]:
-    from stocktake.serve.telling.answer_files import write_answer  # noqa: PLC0415 - Arrow takes 150 ms to import
+    from stocktake.serve.telling.answer_files import write_answer
 
     limits = house.sql.limits(seconds=asked.seconds or None)
     with house.sql.run(
