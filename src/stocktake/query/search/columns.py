@@ -26,7 +26,7 @@ _TELLING = (
     r"(.*_)?(count|capacity|size_in_gb|in_gb|memory|in_bytes|storage)",
     r"(.*_)?(endpoint|dns_name|domain_name|cidr_block|ip_address|private_ip|public_ip)",
     r"(.*_)?(in_seconds|duration|timeout)",
-    r"(.*_)?(vpc_id|subnet_id|role|role_arn)",
+    r"(.*_)?(vpc_id|subnet_id|role)",
     r"(.*_)?(end_time|start_time|modified_time|modified|expiration)",
     r"(.*_)?(enabled|encrypted|public|accessible|mode|status|state)",
 )
@@ -46,7 +46,7 @@ def field_columns(schema: Schema) -> list[tuple[str, str]]:
     return [(path, kind) for path, kind in all_paths(schema) if path not in {"tags", "account_id"}]
 
 
-def telling_columns(schema: Schema, noun: str, most: int = 12) -> list[str]:
+def telling_columns(schema: Schema, noun: str, most: int = 24) -> list[str]:
     """Return the paths that tell resources of a type apart: by the words that fields are called, no rule for a type."""
     ranked = sorted(
         (rank, path.count("."), number, path)
@@ -124,3 +124,12 @@ def is_plain(schema: Schema, path: str) -> bool:
     """Return whether a field holds one value, and no list or structure."""
     leaf = whole(schema, "_h", path, lambda _: "''")
     return leaf is not None and leaf[0] in _PLAIN
+
+
+def tag_keys(catalog: Catalog, most: int = 200) -> list[str]:
+    """Return the keys of tags that the catalog knows, in alphabetical order."""
+    with translating(catalog.path):
+        return [
+            str(key)
+            for (key,) in run(catalog.connection, f"SELECT key FROM resource_tag_keys ORDER BY key LIMIT {int(most)}")
+        ]

@@ -75,7 +75,7 @@ class CatalogState:
             found |= {f"{_PANEL}{name}": value for name, value in self.panel_parameters.items()}
         return found
 
-    def address(self, path: str = "/", **changes: object) -> str:
+    def address(self, path: str = "/", /, **changes: object) -> str:
         """Return the address of this state with changes; another page begins at its first, and has no panel."""
         kept = {"after": "", "panel": ""} | changes
         return with_parameters(path, replace(self, **kept).parameters())  # type: ignore[arg-type] # by name, as they come
