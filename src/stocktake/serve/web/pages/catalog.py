@@ -11,7 +11,7 @@ from stocktake.query.search.columns import tag_keys
 from stocktake.query.search.completion import complete
 from stocktake.query.within import within
 from stocktake.serve.web.found import Found, find, read_unread
-from stocktake.serve.web.given import TheHouse, TheVisitor  # noqa: TC001 - FastAPI reads the annotations when it runs
+from stocktake.serve.web.given import TheHouse, TheVisitor
 from stocktake.serve.web.pictures.treemap import Area, treemap
 from stocktake.serve.web.rendering import render
 from stocktake.serve.web.views.catalog import (

@@ -86,9 +86,7 @@ def _facet(state: CatalogState, facet: FacetCounts, number: int) -> dict[str, An
         "hidden": max(0, facet.distinct - sum(one.value is not None for one in facet.values)),
         "chosen": len(chosen),
         "clear_address": state.with_choice(facet.key, ()) if chosen else "",
-        "unpin_address": state.address(pinned=tuple(one for one in state.pinned if one != facet.key))
-        if is_pinned
-        else "",
+        "unpin_address": state.address(pinned=unpinned) if facet.key in state.pinned else "",
     }
 
 
