@@ -112,7 +112,7 @@ class SweepSummary:
     stocktake_version: str
     scopes: int
     gaps: int
-    """Scopes that are neither complete nor unsupported nor left to another sweep."""
+    """Scopes of which something could not be read."""
     calls: int
     throttled_calls: int
     listed: int
@@ -202,7 +202,8 @@ def _sweeps_sql(before: int | None, most: int, reach: Reach, add: _Add) -> str:
                coalesce(c.read, 0), coalesce(c.new, 0), coalesce(c.changed, 0), coalesce(c.deleted, 0)
         FROM (SELECT * FROM sweeps WHERE {older}) AS s {joined} (
             SELECT sweep_id, count(*) AS scopes,
-                   count(*) FILTER (status NOT IN ('complete', 'unsupported', 'elsewhere')) AS gaps,
+                   count(*) FILTER (status NOT IN ('complete', 'unsupported', 'elsewhere')
+                       OR status = 'complete' AND tags_status NOT IN ('complete', 'none')) AS gaps,
                    sum(calls)::BIGINT AS calls, sum(throttled_calls)::BIGINT AS throttled,
                    sum(listed)::BIGINT AS listed, sum(read)::BIGINT AS read, sum(new)::BIGINT AS new,
                    sum(changed)::BIGINT AS changed, sum(deleted)::BIGINT AS deleted

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stocktake.serve.web.pages import catalog, resource, sql
+from stocktake.serve.web.pages import catalog, jobs, resource, settings, sql, sync
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
 ROUTERS: tuple[APIRouter, ...] = (
     catalog.router,
+    jobs.router,
     resource.router,
+    settings.router,
     sql.router,
+    sync.router,
 )
