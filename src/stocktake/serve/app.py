@@ -21,14 +21,13 @@ from stocktake.serve.gate.metrics import Metrics
 from stocktake.serve.gate.problems import problem_of
 
 if TYPE_CHECKING:
-    from stocktake.core.clock import Clock
     from stocktake.serve.gate.config import ServerConfig
 
 
-def create_app(config: ServerConfig, *, port: int | None = None, clock: Clock | None = None) -> FastAPI:
+def create_app(config: ServerConfig, *, port: int | None = None, house: House | None = None) -> FastAPI:
     """Return the application. `port`: on which it will really listen, where the configuration leaves that open.
 
-    `app.state.house` is its `House`; close it when the server ends.
+    `app.state.house` is its `House`, a new one where none is given; close it when the server ends.
     """
     app = FastAPI(
         title="Stocktake",
@@ -38,7 +37,7 @@ def create_app(config: ServerConfig, *, port: int | None = None, clock: Clock | 
         redoc_url=None,
         openapi_url=None,
     )
-    house = House(config, clock)
+    house = house or House(config)
     metrics = Metrics()
     app.state.house = house
     app.state.metrics = metrics

@@ -7,11 +7,13 @@ from fastapi import APIRouter
 from stocktake.serve.api import (
     changes,
     coverage,
+    description,
     exports,
     health,
     jobs,
     kept,
     me,
+    metrics,
     policies,
     resources,
     search,
@@ -23,5 +25,22 @@ from stocktake.serve.api import (
 
 router = APIRouter()
 # In the order in which the description lists them; what takes any word as its first step comes last.
-for one in (search, resources, changes, types, jobs, policies, sql, exports, coverage, syncs, tokens, me, health, kept):
+for one in (
+    search,
+    resources,
+    changes,
+    types,
+    jobs,
+    policies,
+    sql,
+    exports,
+    coverage,
+    syncs,
+    tokens,
+    me,
+    metrics,
+    health,
+    description,
+    kept,
+):
     router.include_router(one.router)

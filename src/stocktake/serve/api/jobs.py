@@ -112,7 +112,9 @@ def compare(
     return JsonAnswer({"lines": objects_of(compare_jobs(left, right, everything=everything))})
 
 
-@router.get("/questions", summary="Questions that can be asked by name", tags=["questions"])
+@router.get(
+    "/questions", summary="Questions that can be asked by name", tags=["questions"], openapi_extra=answers("questions")
+)
 def list_questions(visitor: Asking, limit: Limit = 100, offset: Offset = 0) -> JsonAnswer:
     """Return the questions, with what each can be told."""
     from stocktake.insights.questions import read_questions

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from stocktake.serve.api.answers import JsonAnswer
+from stocktake.serve.api.answers import JsonAnswer, answers
 from stocktake.serve.gate.visitor import Visitor, visitor
 
 router = APIRouter(prefix="/api/v1", tags=["server"])
 
 
-@router.get("/me", summary="Say who you are")
+@router.get("/me", summary="Say who you are", openapi_extra=answers("me"))
 def say_who(visitor: Annotated[Visitor, Depends(visitor)]) -> JsonAnswer:
     """Return your name, your roles, and what you may see and do."""
     return JsonAnswer(

@@ -124,7 +124,12 @@ class ServerConfig:
 
 
 def check_exposure(config: ServerConfig, *, has_tokens: bool) -> None:
-    """Raise UserError where strangers could reach the server without saying who they are."""
+    """Raise UserError where strangers could reach the server without saying who they are, or answer for the provider."""
+    if config.oidc is not None:
+        parts = urlsplit(config.oidc.issuer)
+        if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+            raise bad_config("oidc.issuer", "has to be an https:// address")
+        config.oidc.secret()
     if config.is_loopback:
         return
     hint = "Set up [oidc] in the server's file, or make a token first: `stocktake token create NAME`."

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from fastapi import Request
+from starlette.requests import Request
 
 from stocktake.core.clock import SystemClock
 from stocktake.serve.gate.audit import Audit
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from stocktake.policies.exceptions import PolicyException
     from stocktake.policies.rules import Pack
     from stocktake.serve.gate.config import ServerConfig
+    from stocktake.serve.gate.oidc import OidcLogin
     from stocktake.store.catalog import Catalog
 
 _IDLE_KEPT = 4
@@ -113,6 +114,15 @@ class House:
     def syncs(self) -> Syncs:
         """Return the syncs that were started here."""
         return Syncs(self.config, self._clock)
+
+    @cached_property
+    def oidc(self) -> OidcLogin | None:
+        """Return the provider to log in with; None where none is set up."""
+        if self.config.oidc is None:
+            return None
+        from stocktake.serve.gate.oidc import OidcLogin
+
+        return OidcLogin(self.config, self.config.oidc)
 
     @cached_property
     def prices(self) -> pa.Table | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from stocktake.serve.gate.checks import COOKIE, session_number
@@ -13,9 +13,12 @@ from stocktake.serve.gate.visitor import RefusedError
 
 if TYPE_CHECKING:
     from stocktake.serve.gate.config import ServerConfig
+    from stocktake.serve.gate.oidc import OidcLogin
     from stocktake.serve.gate.sessions import Person
 
 router = APIRouter(include_in_schema=False)
+_PENDING_COOKIE = "stocktake_login"
+_PENDING_SECONDS = 600
 
 
 @router.get("/login/link")
@@ -33,6 +36,43 @@ def use_link(key: str, house: Annotated[House, Depends(house)]) -> Response:
     return admit(house, person, "/")
 
 
+@router.get("/login/oidc")
+def begin_oidc(
+    request: Request,
+    house: Annotated[House, Depends(house)],
+    then: Annotated[str, Query(alias="next", max_length=4_096)] = "/",
+) -> Response:
+    """Send the browser to the provider."""
+    url, number = _provider(house).begin(_back(request, house), safe_path(then))
+    answer = RedirectResponse(url, 303)
+    answer.set_cookie(
+        _PENDING_COOKIE,
+        number,
+        max_age=_PENDING_SECONDS,
+        path="/login",
+        secure=house.config.public_url.startswith("https:"),
+        httponly=True,
+        # Not strict: the way back begins at the provider's page.
+        samesite="lax",
+    )
+    return answer
+
+
+@router.get("/login/callback")
+def finish_oidc(request: Request, house: Annotated[House, Depends(house)]) -> Response:
+    """Take back who has logged in."""
+    number = request.cookies.get(_PENDING_COOKIE, "")
+    try:
+        person, then = _provider(house).finish(number, dict(request.query_params))
+    except RefusedError as error:
+        house.audit.write("refused", "", code=error.code, path="/login/callback", message=error.message)
+        raise
+    house.audit.write("login", person.name, by="oidc", role=person.role)
+    answer = admit(house, person, then)
+    answer.delete_cookie(_PENDING_COOKIE, path="/login")
+    return answer
+
+
 @router.post("/logout")
 def log_out(request: Request, house: Annotated[House, Depends(house)]) -> Response:
     """End the session."""
@@ -44,6 +84,24 @@ def log_out(request: Request, house: Annotated[House, Depends(house)]) -> Respon
     answer = RedirectResponse("/login", 303)
     answer.delete_cookie(COOKIE, path="/")
     return answer
+
+
+def _provider(house: House) -> OidcLogin:
+    found = house.oidc
+    if found is None:
+        raise RefusedError(
+            "No provider to log in with is set up here",
+            code="oidc_not_set_up",
+            hint="Set [oidc] in the server's file: docs/server.md.",
+            status=404,
+        )
+    return found
+
+
+def _back(request: Request, house: House) -> str:
+    """Return the address that the provider is to send the browser back to; the host was checked by the gate."""
+    origin = house.config.public_url.rstrip("/") or f"http://{request.headers['host']}"
+    return f"{origin}/login/callback"
 
 
 def admit(house: House, person: Person, then: str, *, until: float | None = None) -> Response:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fastapi import Request
+from starlette.requests import Request
 
 from stocktake.core.errors import StocktakeError
 from stocktake.query.reach import EVERYTHING, Reach
