@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 REFERENCE := .cache/botocore-reference
 C7N := .cache/c7n
 CHROMIUM := /usr/bin/chromium
+CUSTODIAN := .cache/custodian
 WEB_BUILT := src/stocktake/serve/web/static/built/.made
 UV := $(shell command -v uv 2>/dev/null || echo $(VENV)/bin/uv)
 
@@ -52,6 +53,11 @@ $(CHROMIUM):
 	  echo "The tests drive the pages in Chromium, which is not installed: as root, apt-get install chromium"; exit 1; \
 	fi
 
+# The same project as a program, to be measured beside ours; only benchmarks run it.
+$(CUSTODIAN)/.installed: requirements/custodian.txt $(VENV)/.installed
+	$(UV) pip install --quiet --python $(BIN)/python --target $(CUSTODIAN) --require-hashes -r requirements/custodian.txt
+	@touch $@
+
 screenshots: setup $(CHROMIUM) ## make the pictures of docs/guide again
 	STOCKTAKE_SCREENSHOTS=1 $(BIN)/python -m pytest tests/browser/test_every_page.py
 
@@ -71,12 +77,13 @@ check: setup ## run what CI runs besides the tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## measure speed and memory, peers in the same run
+bench: setup $(CUSTODIAN)/.installed ## measure speed and memory, peers in the same run
 	$(BIN)/python benchmarks/run.py
 
 lock: ## renew the hashed requirement files
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --all-extras --group dev pyproject.toml -o requirements/dev.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --extra server --extra mcp --extra notify pyproject.toml -c requirements/dev.txt -o requirements/server.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header requirements/custodian.in -o requirements/custodian.txt
 	for one in reference-models c7n; do $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-deps requirements/$$one.in -o requirements/$$one.txt; done
 
 generate: setup ## make the generated index of types again

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from limits import limits
 from organization import organization
 
 HERE = Path(__file__).parent
+CUSTODIAN = HERE.parent / ".cache" / "custodian"
 ACCOUNT_ARGUMENTS = ["--accounts", "1", "--regions", "us-east-1", "--speed", "0"]
 
 
@@ -46,6 +48,39 @@ def measure(client: str, environment: dict[str, str], *arguments: str) -> dict[s
     return result
 
 
+def measure_custodian(environment: dict[str, str], folder: Path) -> dict[str, Any] | None:
+    """Run Cloud Custodian's own resource for training jobs: it lists, describes and reads tags, and writes JSON.
+
+    It asks for jobs of one status, so the cost is per job that it found. None where it is not installed.
+    """
+    if not CUSTODIAN.exists():
+        return None
+    policy = folder / "jobs.yml"
+    query = "  query:\n  - StatusEquals: Completed\n"
+    policy.write_text(f"policies:\n- name: jobs\n  resource: aws.sagemaker-job\n{query}")
+    out = folder / "custodian"
+    command = [sys.executable, "-m", "c7n.cli", "run", "--region", "us-east-1", "--cache-period", "0"]
+    begun = time.monotonic()
+    process = subprocess.Popen(
+        [*command, "-s", str(out), str(policy)],
+        env=os.environ | environment | {"PYTHONPATH": str(CUSTODIAN)},
+        stderr=subprocess.DEVNULL,
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"custodian ended with {process.returncode}")
+    rows = len(json.loads((out / "jobs" / "resources.json").read_text()))
+    return {
+        "calls": rows * 2 + -(-rows // 100),
+        "rows": rows,
+        "cpu_seconds": used.ru_utime + used.ru_stime,
+        "start_cpu_seconds": 0.0,
+        "wall_seconds": time.monotonic() - begun,
+        "peak_mb": used.ru_maxrss / 1024,
+    }
+
+
 def collecting(jobs: int, rounds: int, console: Console) -> None:
     """CPU of list + describe + tags to typed rows in a file, for every training job of an account."""
     table = Table(title=f"{jobs:,} training jobs to typed rows: list + describe + tags (best of {rounds})")
@@ -61,6 +96,7 @@ def collecting(jobs: int, rounds: int, console: Console) -> None:
                 if client not in best or found["cpu_seconds"] < best[client]["cpu_seconds"]:
                     best[client] = found | {"path": path}
         again = measure("stocktake", environment, best["stocktake"]["path"])
+        custodian = measure_custodian(environment, Path(folder))
         size = Path(best["stocktake"]["path"]).stat().st_size
     words = {
         "boto3": "boto3, 16 threads, to Arrow, to DuckDB",
@@ -73,6 +109,10 @@ def collecting(jobs: int, rounds: int, console: Console) -> None:
         table.add_row(words[client], *_cells(found, jobs), f"{ratio:.1f}")
     ratio = best["boto3"]["cpu_seconds"] / again["cpu_seconds"]
     table.add_row("stocktake, second sync", *_cells(again, jobs), f"{ratio:.1f}")
+    if custodian is not None:
+        found = custodian["rows"]
+        ratio = best["boto3"]["cpu_seconds"] / jobs / (custodian["cpu_seconds"] / found)
+        table.add_row(f"custodian run, {found:,} completed jobs", *_cells(custodian, found), f"{ratio:.1f}")
     console.print(table)
     rows = {client: found["rows"] for client, found in best.items()}
     console.print(f"rows: {rows}; catalog: {size / jobs:,.0f} bytes a job\n")
@@ -119,6 +159,7 @@ def main() -> None:
     parser.add_argument("--limits", action="store_true", help="only two rate limits at once, and boto3's modes beside")
     parser.add_argument("--organization", action="store_true", help="only many accounts and regions in one process")
     parser.add_argument("--accounts", type=int, default=200, help="accounts of the organization")
+    parser.add_argument("--long-history", action="store_true", help="only 462,178 jobs, and days of syncs after them")
     parser.add_argument("--search", action="store_true", help="only searches over two million resources")
     parser.add_argument("--sql", action="store_true", help="only SQL and history, PostgreSQL in the same run")
     parser.add_argument("--sql-jobs", type=int, default=1_000_000, help="training jobs, and as many mixed resources")
@@ -140,6 +181,9 @@ def main() -> None:
     if given.sql:
         sizes = ["--jobs", str(given.sql_jobs), "--mixed", str(given.sql_jobs)]
         subprocess.run([sys.executable, str(HERE / "sql.py"), *sizes], check=True)
+        return
+    if given.long_history:
+        subprocess.run([sys.executable, str(HERE / "long_history.py")], check=True)
         return
     if given.insights:
         subprocess.run([sys.executable, str(HERE / "insights.py")], check=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Readable by every DuckDB client since 1.4; see docs/decisions/0001.
 STORAGE_VERSION = "v1.4.0"
-_WRITER_MEMORY = "320MB"
+_WRITER_MEMORY = "192MB"
 """What the database of whoever writes may hold in memory; beyond that it uses a folder beside the file. Without a
 limit it takes most of the machine's memory, as a catalog grows."""
 _WRITER_THREADS = 4

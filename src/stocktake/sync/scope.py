@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 CHUNK = 4_000
 """List items compared with the catalog at once."""
-BATCH = 4_000
+BATCH = 2_000
 """Answers written at once."""
 _FLUSH_SECONDS = 2.0
 """After that, what has come is written, enough or not, so that a crash loses little."""
