@@ -14,6 +14,9 @@ from click.testing import CliRunner, Result
 
 from sample_catalog import SampleCatalog, write_sample_catalog
 from stocktake.serve.cli.program import program
+from web_server import estate, estate_server
+
+__all__ = ["estate", "estate_server"]  # fixtures
 
 Run = Callable[..., Result]
 

@@ -109,14 +109,16 @@ def complete(
     from stocktake.insights.names import named_in, names_of_ours
     from stocktake.query.complete import SqlCompleter
     from stocktake.query.runner import run_query
+    from stocktake.query.schema_tree import read_tables
     from stocktake.query.within import is_hidden, within
 
     require_scope(visitor, "sql")
     with house.reading() as catalog:
         near = within(catalog, visitor.reach)
+        names = [one.name for one in read_tables(near, names_of_ours(), reach=visitor.reach) if one.kind == "derived"]
         completer = SqlCompleter(
             lambda sql: run_query(near, sql, named=named_in(near, sql)).rows(),
-            names_of_ours(),
+            names,
             lambda table: is_hidden(near, table),
         )
         found = completer.complete(text, at)
