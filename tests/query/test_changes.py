@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sample_catalog import REGION, TYPE, SampleCatalog, arn
 from stocktake.core.errors import UserError
 from stocktake.query.change_terms import parse_terms, read_search
-from stocktake.query.changes import ChangeRecord, Changes, read_changes
+from stocktake.query.changes import ChangeRecord, Changes, count_changes, read_changes
 from stocktake.query.errors import SqlError
 from stocktake.store.catalog import Catalog, run
 
@@ -107,6 +107,7 @@ def test_a_key_that_nothing_has_is_noted(catalog: Catalog) -> None:
     assert "teem" in changes.notes[0]
 
 
+@settings(deadline=None)  # under load a first answer takes longer
 @given(st.text(st.sampled_from('ab:-"\\*?% _()'), max_size=24) | st.text(max_size=12))
 def test_any_search_is_answered_or_pointed_at(catalog: Catalog, search: str) -> None:
     try:
@@ -122,3 +123,23 @@ def test_asking_reads_the_log_alone(catalog: Catalog) -> None:
     assert "change_log" in plan[0][1]
     assert "_history" not in plan[0][1]
     assert isinstance(read_changes(catalog, datetime(2026, 1, 1, tzinfo=UTC)).records[0], ChangeRecord)
+
+
+def test_pages_follow_each_other(catalog: Catalog) -> None:
+    since = datetime.now(UTC) - timedelta(days=1)
+    whole = read_changes(catalog, since).records
+    pages = [read_changes(catalog, since, limit=1, offset=number) for number in range(len(whole) + 1)]
+    assert tuple(one.records[0] for one in pages[:-1]) == whole
+    assert [one.more for one in pages] == [True] * (len(whole) - 1) + [False, False]
+
+
+def test_counts_are_those_of_what_is_listed(catalog: Catalog) -> None:
+    since = datetime.now(UTC) - timedelta(days=1)
+    listed = read_changes(catalog, since).records
+    counted = count_changes(catalog, since)
+    assert sum(one.count for one in counted) == len(listed)
+    assert {(one.sweep_id, one.change, one.type) for one in counted} == {
+        (one.sweep_id, one.change, one.type) for one in listed
+    }
+    [created] = count_changes(catalog, since, search="delta", kinds=["created"])
+    assert created.count == 1

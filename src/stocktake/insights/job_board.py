@@ -117,7 +117,7 @@ def read_board(
     require_types(held, wanted.types, "The board")
     known = tuple(name for name, one in held.items() if facet_of(name, one.model_version) is not None)
     types = wanted.types or tuple(name for name in known if name in column_sets())
-    moment, is_live = _moment(catalog, types, now, reach)
+    moment, is_live = newest_moment(catalog, types, now, reach=reach)
     parameters = {
         "since": moment - timedelta(days=wanted.days),
         "types": list(types),
@@ -132,7 +132,10 @@ def read_board(
     return Board(moment, is_live, known, {name: list(rows or ()) for name, rows in zip(PARTS, found, strict=True)})
 
 
-def _moment(catalog: Catalog, types: tuple[str, ...], now: datetime, reach: Reach) -> tuple[datetime, bool]:
+def newest_moment(
+    catalog: Catalog, types: tuple[str, ...], now: datetime, *, reach: Reach = EVERYTHING
+) -> tuple[datetime, bool]:
+    """Return what counts as now for jobs of these types, and whether that is the time of asking; see `Board.moment`."""
     asked = now.replace(tzinfo=None)
     sql = (
         "SELECT max(greatest(j.created_at, j.started_at, j.ended_at, d.current_phase_since)) FROM jobs AS j "

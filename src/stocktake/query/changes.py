@@ -50,6 +50,18 @@ class ChangeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeCount:
+    """How many changes of one kind a sweep saw in resources of a type."""
+
+    sweep_id: int
+    changed_at: datetime
+    """When the last of them was seen."""
+    change: str
+    type: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """Changes, newest first, and what one must know to take them for what they are."""
 
@@ -64,7 +76,7 @@ class Changes:
     """What is odd about the search."""
 
 
-def read_changes(
+def read_changes(  # noqa: PLR0913 - all that narrows changes, each named
     catalog: Catalog,
     since: datetime,
     until: datetime | None = None,
@@ -73,14 +85,68 @@ def read_changes(
     types: Sequence[str] = (),
     kinds: Sequence[str] = (),
     limit: int = DEFAULT_LIMIT,
+    offset: int = 0,
     reach: Reach = EVERYTHING,
 ) -> Changes:
     """Return what changed from one moment until before another (None: now); `limit` 0 stands for all.
+
+    `offset`: leave out so many of the newest first.
 
     Words that the log knows nothing of (`team:vision`) are about the resources, as they are now or were last seen.
     Raises: UserError for a search that makes no sense.
     """
     catalog = within(catalog, reach)
+    where, parameters, notes = _where(catalog, since, until, search, types, kinds)
+    limited = f"{f'LIMIT {limit + 1}' if limit else ''} OFFSET {int(offset)}"
+    with translating(catalog.path):
+        rows = run(
+            catalog.connection,
+            "SELECT changed_at, change, type, id, account_id, region, edits, looked_before, sweep_id FROM change_log "
+            f"WHERE {where} ORDER BY changed_at DESC, type, id, change {limited}",
+            parameters,
+        )
+        first_seen = _first_seen(catalog, since, until, types)
+        [(untold,)] = run(
+            catalog.connection,
+            "SELECT count(*) FROM sweeps WHERE sweep_id > coalesce((SELECT CAST(value AS BIGINT) FROM catalog_meta "
+            "WHERE key = 'changes_known_sweep'), 0)",
+        )
+    kept = rows[:limit] if limit else rows
+    return Changes(tuple(_record(row) for row in kept), len(rows) > len(kept), first_seen, int(untold), notes)
+
+
+def count_changes(
+    catalog: Catalog,
+    since: datetime,
+    until: datetime | None = None,
+    *,
+    search: str = "",
+    types: Sequence[str] = (),
+    kinds: Sequence[str] = (),
+    reach: Reach = EVERYTHING,
+) -> list[ChangeCount]:
+    """Return how many changes there are of each sweep, kind and type, the newest sweep first. Raises: as above."""
+    catalog = within(catalog, reach)
+    where, parameters, _ = _where(catalog, since, until, search, types, kinds)
+    with translating(catalog.path):
+        rows = run(
+            catalog.connection,
+            "SELECT sweep_id, max(changed_at), change, type, count(*) FROM change_log "
+            f"WHERE {where} GROUP BY sweep_id, change, type ORDER BY sweep_id DESC, change, type",
+            parameters,
+        )
+    return [ChangeCount(int(sweep), last, change, name, int(count)) for sweep, last, change, name, count in rows]
+
+
+def _where(
+    catalog: Catalog,
+    since: datetime,
+    until: datetime | None,
+    search: str,
+    types: Sequence[str],
+    kinds: Sequence[str],
+) -> tuple[str, dict[str, object], tuple[str, ...]]:
+    """Return a condition over `change_log`, the values of its parameters, and what is odd about the search."""
     parameters: dict[str, object] = {"since": since.replace(tzinfo=None)}
     conditions = ["changed_at >= $since"]
     if until is not None:
@@ -95,23 +161,7 @@ def read_changes(
     if searched.of_resources:
         parameters["keys"], notes = _keys_of(catalog, searched.of_resources)
         conditions.append(f"list_contains($keys, {_KEY})")
-    where = " AND ".join([*conditions, *searched.conditions])
-    limited = f"LIMIT {limit + 1}" if limit else ""
-    with translating(catalog.path):
-        rows = run(
-            catalog.connection,
-            "SELECT changed_at, change, type, id, account_id, region, edits, looked_before, sweep_id FROM change_log "
-            f"WHERE {where} ORDER BY changed_at DESC, type, id, change {limited}",
-            parameters | searched.values,
-        )
-        first_seen = _first_seen(catalog, since, until, types)
-        [(untold,)] = run(
-            catalog.connection,
-            "SELECT count(*) FROM sweeps WHERE sweep_id > coalesce((SELECT CAST(value AS BIGINT) FROM catalog_meta "
-            "WHERE key = 'changes_known_sweep'), 0)",
-        )
-    kept = rows[:limit] if limit else rows
-    return Changes(tuple(_record(row) for row in kept), len(rows) > len(kept), first_seen, int(untold), notes)
+    return " AND ".join([*conditions, *searched.conditions]), parameters | searched.values, notes
 
 
 def _keys_of(catalog: Catalog, words: str) -> tuple[list[str], tuple[str, ...]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stocktake.serve.web.pages import catalog, jobs, resource, settings, sql, sync
+from stocktake.serve.web.pages import catalog, changes, jobs, resource, settings, sql, sync
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
 ROUTERS: tuple[APIRouter, ...] = (
     catalog.router,
+    changes.router,
     jobs.router,
     resource.router,
     settings.router,

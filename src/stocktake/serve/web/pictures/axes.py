@@ -42,14 +42,18 @@ def number_ticks(low: float, high: float, most: int = 4) -> list[Tick]:
     return [Tick((first + number) * step, short_number((first + number) * step)) for number in range(count + 1)]
 
 
-def time_ticks(start: float, end: float, most: int = 4) -> list[Tick]:
-    """Return round moments between two, which are seconds since 1970; a day is written at its midnight."""
+def time_ticks(start: float, end: float, most: int = 4, *, from_zero: bool = False) -> list[Tick]:
+    """Return round moments between two, which are seconds since 1970; a day is written at its midnight.
+
+    `from_zero`: they are seconds since a beginning, and written as how long after it: `1 h 30`.
+    """
     if not end > start:
-        return [Tick(start, _moment_label(start, 0))]
+        return [Tick(start, _span_label(start) if from_zero else _moment_label(start, 0))]
     step = next((one for one in _STEPS if (end - start) / one <= most), _STEPS[-1])
     first = math.ceil(start / step)
     last = math.floor(end / step)
-    return [Tick(float(number * step), _moment_label(number * step, step)) for number in range(first, last + 1)]
+    places = [number * step for number in range(first, last + 1)]
+    return [Tick(float(at), _span_label(at) if from_zero else _moment_label(at, step)) for at in places]
 
 
 def short_number(value: float) -> str:
@@ -58,6 +62,15 @@ def short_number(value: float) -> str:
         if abs(value) >= least:
             return f"{value / (1e3 if sign == 'k' else least):.4g}{sign}"
     return f"{value:.4g}" if abs(value) >= 1e-4 or value == 0 else f"{value:.0e}"
+
+
+def _span_label(seconds: float) -> str:
+    hours, minutes, rest = int(seconds // _HOUR), int(seconds % _HOUR // _MINUTE), int(seconds % _MINUTE)
+    if seconds >= 2 * _DAY:
+        return f"{seconds / _DAY:g} d"
+    if hours:
+        return f"{hours} h {minutes:02}" if minutes else f"{hours} h"
+    return f"{minutes} min" if minutes or not rest else f"{rest} s"
 
 
 def _moment_label(seconds: float, step: int) -> str:

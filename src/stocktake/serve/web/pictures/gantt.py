@@ -43,9 +43,18 @@ class Mark:
 
 
 def gantt(
-    title: str, description: str, bars: Sequence[Bar], notes: dict[str, str], marks: Sequence[Mark] = ()
+    title: str,
+    description: str,
+    bars: Sequence[Bar],
+    notes: dict[str, str],
+    marks: Sequence[Mark] = (),
+    *,
+    from_zero: bool = False,
 ) -> Markup:
-    """Return the picture. `notes`: row -> what stands beside its name. Rows come in the order of their first bar."""
+    """Return the picture. `notes`: row -> what stands beside its name. Rows come in the order of their first bar.
+
+    `from_zero`: times are counted from a beginning of their own, not from 1970.
+    """
     if not bars:
         return Markup("")
     start = min(bar.start for bar in bars)
@@ -53,7 +62,7 @@ def gantt(
     rows = list(dict.fromkeys(bar.row for bar in bars))
     height = _TOP + _ROW * len(rows) + _AXIS + (14 if marks else 0)
     bottom = _TOP + _ROW * len(rows)
-    parts = [*_axis(start, end, bottom), *_marks(marks, start, end, bottom)]
+    parts = [*_axis(start, end, bottom, from_zero=from_zero), *_marks(marks, start, end, bottom)]
     for number, row in enumerate(rows):
         top = _TOP + number * _ROW
         label = (element("tspan", row, class_="strong"), element("tspan", f"  {notes.get(row, '')}", class_="soft"))
@@ -82,9 +91,9 @@ def _bar(bar: Bar, start: float, end: float, top: float) -> Markup:
     )
 
 
-def _axis(start: float, end: float, bottom: float) -> list[Markup]:
+def _axis(start: float, end: float, bottom: float, *, from_zero: bool) -> list[Markup]:
     parts = []
-    for tick in time_ticks(start, end):
+    for tick in time_ticks(start, end, from_zero=from_zero):
         at = (tick.at - start) / (end - start)
         parts.append(element("line", class_="grid", x1=percent(at), x2=percent(at), y1=_TOP, y2=bottom + 3))
         parts.append(text(tick.label, class_="tick", x=percent(at), y=bottom + 15, text_anchor=anchor(at)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,10 @@ from stocktake.serve.web.pictures.svg import element, text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-_WIDE, _HIGH = 190, 40
+_WIDE, _HIGH = 200, 40
 _BETWEEN, _APART = 96, 12
 _EDGE = 8
-_NAME_SHOWN, _EDGE_SHOWN = 26, 15
+_NAME_SHOWN, _EDGE_SHOWN = 22, 15
 _SWEEPS = 6
 """How often layers are put in order by their neighbors; more hardly changes anything."""
 
@@ -53,10 +53,12 @@ def graph(title: str, nodes: Sequence[Node], edges: Sequence[Edge]) -> Markup:
     places = arrange(nodes, edges)
     right = max(x for x, _ in places.values()) + _WIDE + _EDGE
     bottom = max(y for _, y in places.values()) + _HIGH + _EDGE
-    parts = [_edge(edge, places) for edge in edges if edge.left in places and edge.right in places]
+    drawn = [edge for edge in edges if edge.left in places and edge.right in places]
+    leaving, coming = Counter(edge.left for edge in drawn), Counter(edge.right for edge in drawn)
+    parts = [_edge(edge, places, at_left=coming[edge.right] > leaving[edge.left]) for edge in drawn]
     parts += [_node(node, *places[node.key]) for node in nodes]
     return element(
-        "svg", element("title", title), *parts, class_="picture graph", role="group", aria_label=title,
+        "svg", element("title", title), *parts, class_="drawn graph", role="group", aria_label=title,
         width=right, height=bottom, viewBox=f"0 0 {right:g} {bottom:g}",
     )  # fmt: skip
 
@@ -116,10 +118,11 @@ def _node(node: Node, x: float, y: float) -> Markup:
     kind = f"node kind-{node.kind}"
     if not node.address:
         return element("g", *drawn, class_=kind)
-    return element("a", *drawn, class_=kind, href=node.address, aria_label=f"{node.above} {node.name}")
+    return element("a", *drawn, class_=kind, href=node.address)
 
 
-def _edge(edge: Edge, places: Mapping[str, tuple[float, float]]) -> Markup:
+def _edge(edge: Edge, places: Mapping[str, tuple[float, float]], *, at_left: bool) -> Markup:
+    """Return a line, with its label at the end where fewer meet."""
     x1, y1 = places[edge.left][0] + _WIDE, places[edge.left][1] + _HIGH / 2
     x2, y2 = places[edge.right][0], places[edge.right][1] + _HIGH / 2
     bend = (x2 - x1) / 2
@@ -128,5 +131,6 @@ def _edge(edge: Edge, places: Mapping[str, tuple[float, float]]) -> Markup:
     return element(
         "g", element("path", class_="edge", d=path), element("path", class_="tip", d=tip),
         element("text", element("title", edge.label), shortened(edge.label, _EDGE_SHOWN), class_="edge-label",
-                x=x2 - 8, y=y2 - 5, text_anchor="end"),
+                x=x1 + 6 if at_left else x2 - 8, y=(y1 if at_left else y2) - 5,
+                text_anchor="start" if at_left else "end"),
     )  # fmt: skip

@@ -31,7 +31,7 @@ def picture(
     """
     return element(
         "svg", element("title", title), element("desc", description), *children,
-        class_=f"picture {kind}", role="img", aria_label=f"{title}. {description}".strip(), width=width, height=height,
+        class_=f"drawn {kind}", role="img", aria_label=f"{title}. {description}".strip(), width=width, height=height,
     )  # fmt: skip
 
 
