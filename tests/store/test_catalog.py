@@ -217,3 +217,17 @@ def test_a_transaction_is_all_or_nothing(tmp_path: Path) -> None:
         with pytest.raises(duckdb.Error, match="no_such_table"), catalog.transaction() as connection:
             run(connection, "INSERT INTO catalog_meta VALUES ('a', 'b'); SELECT * FROM no_such_table")
         assert run(catalog.connection, "SELECT count(*) FROM catalog_meta WHERE key = 'a'") == [(0,)]
+
+
+def test_the_database_draws_nothing_into_our_output(tmp_path: Path) -> None:
+    # Without a file of its own, the driver takes a program for a person's shell and shows its progress.
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom stocktake.store.catalog import open_catalog\n"
+        "connection = open_catalog(Path(sys.argv[1])).connection\n"
+        "for one in (connection, connection.cursor()):\n"
+        "    print(one.execute(\"SELECT current_setting('enable_progress_bar')\").fetchall())"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "catalog.duckdb")], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == ["[(False,)]"] * 2

@@ -166,6 +166,8 @@ def _check_version(catalog: Catalog) -> None:
     with translating(catalog.path):
         connection = catalog.connection
         run(connection, "SET timezone = 'UTC'")
+        # In a Python that it takes for a person's (`python -c`, a shell) the driver would draw into our output.
+        run(connection, "SET enable_progress_bar = false")
         found = run(connection, "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' AND NOT temporary")
         names = {row[0] for row in found}
         version = 0
