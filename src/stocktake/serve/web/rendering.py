@@ -36,6 +36,7 @@ from stocktake.serve.telling.readable import age, size
 from stocktake.serve.telling.values import iso_time, to_json, to_visible
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from decimal import Decimal
 
     from fastapi import Request
@@ -60,6 +61,11 @@ _SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 def render(request: Request, name: str, *, status_code: int = 200, **context: object) -> HTMLResponse:
     """Render a template as a response."""
+    return HTMLResponse(render_text(request, name, **context), status_code=status_code)
+
+
+def render_text(request: Request, name: str, **context: object) -> Markup:
+    """Render a template as a part of another one."""
     theme = request.cookies.get("theme", "")
     shared = {
         "request": request,
@@ -70,7 +76,7 @@ def render(request: Request, name: str, *, status_code: int = 200, **context: ob
         "here": _section(request.url.path),
     }
     text = environment().get_template(name).render(shared | context)
-    return HTMLResponse(text, status_code=status_code)
+    return Markup(text)  # noqa: S704 - what was filled in is escaped
 
 
 def _section(path: str) -> str:
@@ -113,7 +119,7 @@ def url(path: str, /, **parameters: object) -> str:
     return with_parameters(path, parameters)
 
 
-def with_parameters(path: str, parameters: dict[str, object]) -> str:
+def with_parameters(path: str, parameters: Mapping[str, object]) -> str:
     """Return an address with its parameters, as `url`, where names are no identifiers."""
     pairs: list[tuple[str, str]] = []
     for name, value in parameters.items():

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from stocktake.query.search.choices import with_choices
 from stocktake.query.search.facets import NONE
 from stocktake.serve.telling.states import state_kind
-from stocktake.serve.web.rendering import resource_url
+from stocktake.serve.web.rendering import resource_url, with_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +39,13 @@ _OF_ONE_TYPE = ("name", "state")
 _AFTER_FIELDS = ("account_id", "region", "changed_at", "tags")
 _UNSORTED = frozenset({"tags"})
 _SHOWN_VALUES = 7
+_FORMS = (
+    ("csv", "CSV"),
+    ("ndjson", "NDJSON, a resource a line"),
+    ("json", "JSON"),
+    ("parquet", "Parquet"),
+    ("arrow", "Arrow"),
+)
 _VALUE_WORDS = {"stale": {"true": "stale", "false": "up to date"}}
 _TITLES = {"stale": "Freshness", "account_id": "Account", "service": "Service", "type": "Type"}
 
@@ -215,3 +223,12 @@ def next_group(key: str) -> str:
     order = ("service", "type", "region", "account_id")
     following = order[order.index(key) + 1 :] if key in order else order
     return following[0] if following else "state"
+
+
+def export_links(state: CatalogState) -> list[tuple[str, str]]:
+    """Return names and addresses of files of all that is found; none of what is deleted, which is not exported."""
+    if state.deleted and not state.as_of:
+        return []
+    text = with_choices(state.q, state.chosen)
+    parameters = {"q": text, "as_of": state.as_of}
+    return [(label, with_parameters("/api/v1/exports/search", {"form": form} | parameters)) for form, label in _FORMS]
