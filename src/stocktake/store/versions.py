@@ -137,13 +137,18 @@ class ScopeVersions:
     def held(self, ids: Iterable[str]) -> dict[str, Held]:
         """Return what is held of these resources."""
         facets = HASHES if self._type.facets else "NULL"
-        with self._registered(asked=_ids(ids)):
-            rows = run(
-                self._catalog.connection,
-                f"SELECT _id, _hash, _summary, coalesce(_settled, false), tags, {facets} FROM {self._history} "
-                f"SEMI JOIN asked ON _id = _asked_id WHERE {self._scope}",
-                self._where(),
-            )
+        asked = _ids(ids)
+        with self._catalog.transaction() as connection:
+            near = self._rows_near(asked, "_asked_id")
+            if near is None:
+                return {}
+            with self._registered(asked=asked, near=near):
+                rows = run(
+                    connection,
+                    f"SELECT _id, _hash, _summary, coalesce(_settled, false), tags, {facets} FROM {self._history} "
+                    f"SEMI JOIN near ON rowid = _row SEMI JOIN asked ON _id = _asked_id WHERE {self._scope}",
+                    self._where(),
+                )
         return {
             i: Held(hash_, summary, settled, None if tags is None else tuple(tags), facets)
             for i, hash_, summary, settled, tags, facets in rows
@@ -176,12 +181,16 @@ class ScopeVersions:
         picked += [quote(name) for name in columns]
         values = {"at": _naive(observed_at), "sweep": self.sweep_id}
         with self._registered(fresh=fresh), self._catalog.transaction() as connection:
-            [(closed,)] = run(
-                connection,
-                f"UPDATE {self._history} SET _to = $at, _end_sweep = $sweep, _gone = false "
-                f"WHERE {self._scope} AND _id IN (SELECT _id FROM fresh)",
-                values | self._where(),
-            )
+            closed = 0
+            near = self._rows_near(fresh.select(["_id"]), "_id")
+            if near is not None:
+                with self._registered(near=near):
+                    [(closed,)] = run(
+                        connection,
+                        f"UPDATE {self._history} SET _to = $at, _end_sweep = $sweep, _gone = false "
+                        f"WHERE rowid IN (SELECT _row FROM near) AND {self._scope} AND _id IN (SELECT _id FROM fresh)",
+                        values | self._where(),
+                    )
             run(
                 connection,
                 f"INSERT INTO {self._history} BY NAME SELECT {', '.join(picked)} FROM fresh",
@@ -189,6 +198,20 @@ class ScopeVersions:
             )
         changed = int(closed)
         return Applied(new=fresh.num_rows - changed, changed=changed)
+
+    def _rows_near(self, ids: pa.Table, column: str) -> pa.Table | None:
+        """Return the rows of versions whose key is that of one of these ids; None where there are none.
+
+        Mostly those of the ids themselves, and mostly none in a first load, where comparing texts with all that is
+        there already would cost more with every batch. For the same transaction only: rows move.
+        """
+        with self._registered(near_ids=ids):
+            rows = run(
+                self._catalog.connection,
+                f"SELECT rowid FROM {self._history} SEMI JOIN (SELECT {key_sql(column)} AS key FROM near_ids) "
+                "ON _key = key",
+            )
+        return pa.table({"_row": pa.array([row for (row,) in rows], pa.int64())}) if rows else None
 
     def _with_held_facets(self, fresh: pa.Table) -> pa.Table:
         """Return the rows with those facets that could not be read as the held versions have them."""
