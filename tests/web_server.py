@@ -48,9 +48,11 @@ class Served:
 
     def client(self, role: str = "owner", name: str = "owner") -> httpx.Client:
         """Return a client that has logged in. What changes something names its page, as browsers do."""
-        client = self.stranger()
+        with self.stranger() as coming:
+            coming.get(self.link(role, name)).raise_for_status()
+            client = self.stranger()
+            client.cookies.update(coming.cookies)
         client.headers["origin"] = self.url
-        client.get(self.link(role, name)).raise_for_status()
         return client
 
     def stranger(self) -> httpx.Client:

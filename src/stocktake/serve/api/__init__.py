@@ -25,22 +25,7 @@ from stocktake.serve.api import (
 
 router = APIRouter()
 # In the order in which the description lists them; what takes any word as its first step comes last.
-for one in (
-    search,
-    resources,
-    changes,
-    types,
-    jobs,
-    policies,
-    sql,
-    exports,
-    coverage,
-    syncs,
-    tokens,
-    me,
-    metrics,
-    health,
-    description,
-    kept,
-):
+for one in (search, resources, changes, types, jobs, policies, sql, exports):
+    router.include_router(one.router)
+for one in (coverage, syncs, tokens, me, metrics, health, description, kept):
     router.include_router(one.router)

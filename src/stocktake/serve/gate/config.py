@@ -124,7 +124,7 @@ class ServerConfig:
 
 
 def check_exposure(config: ServerConfig, *, has_tokens: bool) -> None:
-    """Raise UserError where strangers could reach the server without saying who they are, or answer for the provider."""
+    """Raise UserError where strangers could come in, or could answer in the place of the provider."""
     if config.oidc is not None:
         parts = urlsplit(config.oidc.issuer)
         if parts.scheme != "https" and parts.hostname not in LOOPBACK:

@@ -34,8 +34,11 @@ class Hosts:
         self.names = {urlsplit(origin).netloc for origin in self.origins}
         for origin in self.origins:
             parts = urlsplit(origin)
-            if parts.port in {None, _DEFAULT_PORTS.get(parts.scheme)}:
-                self.names.add(_bracketed(parts.hostname or ""))
+            default = _DEFAULT_PORTS.get(parts.scheme)
+            if parts.port in {None, default}:
+                # Browsers leave this port out, programs may not.
+                name = _bracketed(parts.hostname or "")
+                self.names |= {name, f"{name}:{default}"}
 
     def check_host(self, host: str) -> None:
         """Raise RefusedError (421) where a request is for another name."""
