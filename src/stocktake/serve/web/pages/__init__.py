@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stocktake.serve.web.pages import catalog, changes, jobs, resource, settings, sql, sync
+from stocktake.serve.web.pages import catalog, changes, jobs, policies, resource, settings, sql, sync
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -13,6 +13,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     catalog.router,
     changes.router,
     jobs.router,
+    policies.router,
     resource.router,
     settings.router,
     sql.router,
