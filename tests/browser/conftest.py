@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -12,9 +14,21 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
+from simulated_estate import ACCOUNT, JOB, REGION
+from stocktake.core.progress import Silent
+from stocktake.demo.clock import VirtualClock
+from stocktake.demo.estate import Estate
+from stocktake.demo.server import SimulatedCloud
+from stocktake.query.runner import run_query
+from stocktake.serve.gate.config import LimitConfig, SyncConfig
+from stocktake.sync import SyncRequest, run_sync
+from web_server import Served, serving
+
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 CHROMIUM = "/usr/bin/chromium"
+OTHER_REGION = "eu-west-1"
+AROUND = ("aws_iam_role", "aws_s3_bucket", "aws_sagemaker_model", "aws_ec2_subnet")
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
 WIDE = {"width": 1440, "height": 900}
@@ -31,8 +45,55 @@ def chromium_path() -> str:
     return found
 
 
+@dataclass(frozen=True)
+class World:
+    """A cloud, a catalog of it, and a server on that: what the pages are looked at with."""
+
+    cloud: SimulatedCloud
+    served: Served
+
+    @property
+    def origin(self) -> str:
+        return self.served.url
+
+    def keys(self, sql: str) -> list[str]:
+        """Return what a statement finds, one value a row."""
+        with self.served.house.reading() as catalog:
+            return [str(row[0]) for row in run_query(catalog, sql).rows()]
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A small world, of now: three sweeps, between which jobs went on; one region is denied in the last."""
+    start = datetime.now(UTC) - timedelta(hours=2)
+    regions = (REGION, OTHER_REGION)
+    estate = Estate(160, (ACCOUNT,), regions, now=start, arrivals_per_day=400.0, running_share=0.12, seed=11)
+    catalog = tmp_path_factory.mktemp("world") / "catalog.duckdb"
+    with (
+        SimulatedCloud(estate, clock=VirtualClock(start, 0)) as cloud,
+        as_file(files("stocktake.demo") / "prices.csv") as prices,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name, value in cloud.environment(ACCOUNT).items():
+            patch.setenv(name, value)
+        request = SyncRequest(catalog, (JOB, *AROUND), regions, endpoint_url=cloud.endpoint_url)
+        run_sync(request, Silent())
+        for round_number in range(2):
+            cloud.clock.advance(3_500)
+            cloud.switch(denied_actions=[f"sagemaker:ListTrainingJobs@{OTHER_REGION}"] if round_number else [])
+            run_sync(replace(request, types=(JOB,)), Silent())
+        cloud.switch(denied_actions=[])
+        sync = SyncConfig((JOB,), regions, (), cloud.endpoint_url)
+        # A browser asks for a page and all that it is made of; and the tests do not pause between two.
+        limits = LimitConfig(requests_a_second=1_000.0, burst=5_000, question_seconds=200.0, sql_seconds=200.0)
+        with serving(catalog, prices=prices, sync=sync, limits=limits, login=False) as served:
+            yield World(cloud, served)
+
+
+@pytest.fixture(scope="session")
+def browser(world: World) -> Iterator[Browser]:
+    # After the world: once playwright runs, this thread has an event loop, and no sync can be run in it.
+    assert world.origin
     with sync_playwright() as playwright:
         # No sandbox: as root Chromium has none, and it sees only our own pages.
         chromium = playwright.chromium.launch(
@@ -108,13 +169,21 @@ def violations(page: Page, theme: Theme) -> list[str]:
     ]
 
 
+OpenTab = Callable[..., Tab]
+
+
 @pytest.fixture
-def open_tab(browser: Browser) -> Iterator[Callable[..., Tab]]:
-    """Open pages of a server; afterwards none of them may have said an error, or asked another host."""
+def open_tab(browser: Browser, world: World) -> Iterator[OpenTab]:
+    """Open pages of the world's server; afterwards none may have said an error, or asked another host.
+
+    `open_tab(javascript=…, narrow=…, theme=…, origin=…)` gives a `Tab`.
+    """
     contexts: list[BrowserContext] = []
     watched: list[Watched] = []
 
-    def open_one(origin: str, *, javascript: bool = True, narrow: bool = False, theme: Theme = "light") -> Tab:
+    def open_one(
+        *, javascript: bool = True, narrow: bool = False, theme: Theme = "light", origin: str = world.origin
+    ) -> Tab:
         context = browser.new_context(
             viewport=NARROW if narrow else WIDE,  # type: ignore[arg-type] # a dict of two numbers, as it wants
             java_script_enabled=javascript,

@@ -75,7 +75,7 @@ def test_what_was_denied_comes_first_with_its_action_and_a_policy(client: httpx.
     assert len(scopes) == 4
     assert "sagemaker:ListTrainingJobs" in scopes[0][0]
     assert scopes[0][4] == "never"
-    [missing] = rows(page, "Missing permissions")
+    [missing] = rows(page, "Denied actions")
     assert missing[:2] == ["sagemaker:ListTrainingJobs", "1"]
     policy = re.search(r'<pre id="policy"[^>]*>(.*?)</pre>', page, re.DOTALL)
     assert policy is not None
