@@ -5,18 +5,17 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from stocktake.relations.proposals import proposed_types
 from stocktake.resource_types.permissions import needed_actions
-from stocktake.resource_types.schema import inner_fields, walk
-from stocktake.resource_types.spec import Kind, page_type
-from stocktake.serve.cli.plans import plan_document
+from stocktake.resource_types.schema import inner_fields
+from stocktake.resource_types.spec import page_type
 from stocktake.serve.telling.descriptions import description_html
+from stocktake.serve.telling.plans import plan_document, proposed_relations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from stocktake.resource_types.generated import TypeName
-    from stocktake.resource_types.spec import Field, ResourceType, ValueType
+    from stocktake.resource_types.spec import Field, ResourceType
 
 
 def start_page(services: dict[str, list[TypeName]], model_version: str) -> str:
@@ -54,7 +53,7 @@ def type_page(one: ResourceType, load: Callable[[str], ResourceType], known: fro
 
     `known`: the types that have a page.
     """
-    relations = list(_relations(one, known))
+    relations = list(proposed_relations(one, known))
     model = f"API of {one.api_version}, from {one.model_version}"
     about = [f"{one.noun} of {one.service}, {model}", f"evidence {one.tier}", one.scope, one.cloudformation]
     why = "".join(f"<dt>{escape(part)}</dt><dd>{escape(reason)}</dd>" for part, reason in sorted(one.reasons.items()))
@@ -99,22 +98,6 @@ def _field(field: Field, above: tuple[str, ...], level: int) -> str:
     children = "".join(_field(child, path, level + 1) for child in inner_fields(field.type))
     inner = f"<div>{children}</div>" if children else ""
     return f'<section id="{anchor}"><h4>{head}</h4>{description_html(field.documentation)}{inner}</section>'
-
-
-def _relations(one: ResourceType, known: frozenset[str]) -> Iterator[tuple[str, list[str]]]:
-    """Yield fields and what their names propose."""
-    for path, field in walk(one.fields):
-        if path[0] in {"account_id", "tags"} or not _is_text(field.type):
-            continue
-        types = [name for name in proposed_types(one.name, path) if name in known]
-        if types:
-            yield ".".join(path), types
-
-
-def _is_text(value: ValueType) -> bool:
-    while value.kind is Kind.LIST and value.element is not None:
-        value = value.element
-    return value.kind is Kind.STRING
 
 
 def _relations_table(relations: list[tuple[str, list[str]]]) -> str:

@@ -68,7 +68,8 @@ def _write_list(models: Models, search: str, destination: Destination) -> None:
 
 
 def _write_plan(resource_type: ResourceType, destination: Destination, *, explain: bool) -> None:
-    from stocktake.serve.cli.plans import plan_document, print_plan
+    from stocktake.serve.cli.plans import print_plan
+    from stocktake.serve.telling.plans import plan_document
     from stocktake.serve.telling.values import to_json
 
     if destination.form in {"csv", "parquet", "arrow", "md"}:

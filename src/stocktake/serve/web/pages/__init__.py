@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stocktake.serve.web.pages import catalog, changes, jobs, policies, resource, settings, sql, sync
+from stocktake.serve.web.pages import catalog, changes, jobs, policies, resource, settings, sql, sync, types
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -18,4 +18,5 @@ ROUTERS: tuple[APIRouter, ...] = (
     settings.router,
     sql.router,
     sync.router,
+    types.router,
 )

@@ -15,7 +15,7 @@ from stocktake.serve.web.views.changes import BADGES, KINDS, counts_view, sweeps
 
 router = APIRouter()
 
-_PAGE = 50
+_PAGE = 25
 SPANS = (("1h", "last hour"), ("24h", "last day"), ("7d", "last 7 days"), ("30d", "last 30 days"),
          ("90d", "last 90 days"), ("3650d", "all"))  # fmt: skip
 

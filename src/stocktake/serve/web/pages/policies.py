@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 router = APIRouter()
 
-_PAGE = 50
+_PAGE = 25
 _TESTS = 4
 """Tests that the form has room for."""
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 WORST_FIRST = tuple(reversed(SEVERITIES))
 SEVERITY_KINDS = {"critical": "bad", "high": "bad", "medium": "warn", "low": "info", "info": "mute"}
 STATUSES = ("open", "excepted")
-_WORST_SHOWN, _EPISODES_SHOWN = 15, 50
+_WORST_SHOWN, _EPISODES_SHOWN = 15, 20
 NOBODY = "(nobody)"
 """How findings of resources that nobody owns are asked for."""
 
