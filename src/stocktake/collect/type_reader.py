@@ -128,6 +128,27 @@ class TypeReader:
                 listing=listing,
             )
 
+    def iter_list(
+        self, listing: Mapping[str, object] = NO_LISTING, more_arguments: Mapping[str, object] = NO_LISTING
+    ) -> AsyncIterator[ListPage]:
+        """Yield the pages of one list: of what is listed so, or less, by `more_arguments`.
+
+        Raises: GoneError where what it is listed under, or by, does not exist; DataError where this one list is
+        refused; ScopeError.
+        """
+        purpose = CallPurpose(iam_action=self.type.list_call.iam_action, single_resource=True)
+        return self._iter_list(listing, purpose, more_arguments)
+
+    def list_inputs(self) -> dict[str, str]:
+        """Return the request members of the list call that take texts -> what each takes: `string` or `list`."""
+        shape = self._client.input_shape(self.type.list_call.operation)
+        found: dict[str, str] = {}
+        for name, member in shape.members.items() if shape is not None else ():
+            kind = member.type_name
+            if kind == "string" or (kind == "list" and member.member.type_name == "string"):
+                found[name] = kind
+        return found
+
     def item_members(self) -> frozenset[str]:
         """Return the members that the model gives to a list item; none where it is no structure."""
         shape = self._client.output_shape(self.type.list_call.operation)

@@ -72,9 +72,11 @@ def _changed_types(catalog: Catalog, known: int) -> list[str]:
     )
     # A scope that was looked at once has nothing to differ from, unless a sweep was cut short before it told.
     looked_again = {name for name, _, looks in rows if looks > 1}
+    by_events = run(connection, "SELECT DISTINCT type FROM event_reads WHERE sweep_id > $known", {"known": known})
+    looked_again |= {name for (name,) in by_events}
     return sorted(
         str(name)
-        for name in {name for name, _, _ in rows}
+        for name in {name for name, _, _ in rows} | looked_again
         if name in held and (name in looked_again or _has_ended(connection, name))
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stocktake.store.event_tables import EVENT_TABLES
 from stocktake.store.lease_tables import LEASE_TABLES
 from stocktake.store.resource_tables import RESOURCE_TABLES
 from stocktake.store.schema_tables import SCHEMA_TABLES
@@ -116,6 +117,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     LEASE_TABLES,
     STRATEGY_COLUMNS,
     SCHEMA_TABLES,
+    EVENT_TABLES,
 )
 
 FORMAT_VERSION = len(MIGRATIONS)

@@ -56,6 +56,21 @@ def unlisted_rows(
     )
 
 
+def held_rows(
+    connection: duckdb.DuckDBPyConnection,
+    history: str,
+    scope: str,
+    values: dict[str, object],
+    item: dict[str, str],
+) -> list[HeldItem]:
+    """Return those of the resources in the table `asked` that are held."""
+    return run(
+        connection,
+        f"SELECT _id, _summary, {_item_sql(item)} FROM {history} SEMI JOIN asked ON _id = _asked_id WHERE {scope}",
+        values,
+    )
+
+
 def _item_sql(item: dict[str, str]) -> str:
     members = ", ".join(f"'{name}', {quote(column)}" for name, column in item.items())
     return f"CAST(json_object({members}) AS VARCHAR)"

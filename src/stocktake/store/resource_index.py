@@ -105,7 +105,8 @@ def _changed_types(connection: duckdb.DuckDBPyConnection, known: int) -> list[st
         return None
     rows = run(
         connection,
-        "SELECT DISTINCT type FROM coverage WHERE sweep_id > $known AND new + changed + deleted > 0",
+        "SELECT DISTINCT type FROM coverage WHERE sweep_id > $known AND new + changed + deleted > 0 "
+        "UNION SELECT type FROM event_reads WHERE sweep_id > $known",
         {"known": known},
     )
     return [str(row[0]) for row in rows]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from stocktake.core.errors import FatalError
+from stocktake.core.errors import FatalError, RetryableError
 from stocktake.store import leases
 from stocktake.store.catalog import run
 from stocktake.store.ledger import Ledger
@@ -36,6 +36,10 @@ _SWEEPS: WeakKeyDictionary[Catalog, list[SharedSweep]] = WeakKeyDictionary()
 
 class LeaseLostError(FatalError):
     """A scope's lease was not renewed in time, and another process has it now."""
+
+
+class ScopeBusyError(RetryableError):
+    """Another sync reads a scope, or has just written of the same resources: the same works a little later."""
 
 
 def sweeps_of(catalog: Catalog) -> list[SharedSweep]:
@@ -107,6 +111,37 @@ class SharedSweep(Ledger):
                     code="lease_lost",
                     hint="Nothing is lost: the other process reads it.",
                 )
+
+    def check_free(self, versions: ScopeVersions, ids: Sequence[str], read_at: datetime) -> None:
+        """Raise ScopeBusyError where another sync reads a scope, or wrote of these resources since they were read."""
+        key = self._key_of(versions)
+        with self._catalog.transaction() as connection:
+            for one in sweeps_of(self._catalog):
+                one.give_back(connection)
+        connection = self._catalog.connection
+        if leases.read_busy(connection, self.holder.id, [key]):
+            self._free_dead(self._catalog)
+        busy = leases.read_busy(connection, self.holder.id, [key])
+        if busy:
+            raise ScopeBusyError(f"process {busy[0][1].pid} reads {key[2]} in {key[0]} {key[1]}", code="scope_busy")
+        if versions.moved_since(ids, read_at):
+            raise ScopeBusyError(f"{key[2]} in {key[0]} {key[1]} was written meanwhile", code="scope_busy")
+
+    def note_read(self, versions: ScopeVersions, new: int, changed: int, deleted: int, now: datetime) -> None:
+        """Write that single resources of a scope were read.
+
+        Why not in the ledger of scopes: it says nothing of the scope.
+        """
+        self.wrote = True
+        with self._catalog.transaction() as connection:
+            run(
+                connection,
+                "INSERT INTO event_reads VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [self.sweep_id, *self._key_of(versions), new, changed, deleted, now.replace(tzinfo=None)],
+            )
+
+    def _key_of(self, versions: ScopeVersions) -> ScopeKey:
+        return next(key for key, one in self._scopes if one is versions)
 
     def lease(
         self, scopes: Collection[ScopeKey], *, again: bool = False, finished_too: bool = False

@@ -15,7 +15,7 @@ from stocktake.resource_types.spec import Kind
 from stocktake.store.catalog import run, translating
 from stocktake.store.facet_columns import HASHES, KEPT, facet_columns_of, with_held_sql
 from stocktake.store.key_index import key_sql
-from stocktake.store.open_rows import moving_sql, unlisted_rows, unsettled_rows
+from stocktake.store.open_rows import held_rows, moving_sql, unlisted_rows, unsettled_rows
 from stocktake.store.type_tables import OWN_COLUMNS, column_of, history_name, quote, type_of
 
 if TYPE_CHECKING:
@@ -280,6 +280,44 @@ class ScopeVersions:
                 self._where() | {"at": _naive(observed_at), "sweep": self.sweep_id},
             )
         return int(closed)
+
+    def held_items(self, item: dict[str, str], ids: Sequence[str]) -> list[HeldItem]:
+        """Return those of these resources that are held; `item` as in `open_rows`."""
+        with self._registered(asked=_ids(ids)):
+            return held_rows(self._catalog.connection, self._history, self._scope, self._where(), item)
+
+    def held_named(self, name: str) -> list[str]:
+        """Return the ids of what is held under a name: by the member that identifies it, or the end of its id."""
+        keys = self._type.identity.key_paths
+        column = column_of(self._type.fields, keys[0]) if len(keys) == 1 else None
+        called = f"CAST({column} AS VARCHAR) = $name OR " if column else ""
+        rows = run(
+            self._catalog.connection,
+            f"SELECT _id FROM {self._history} WHERE {self._scope} AND "
+            f"({called}_id = $name OR ends_with(_id, '/' || $name) OR ends_with(_id, ':' || $name))",
+            self._where() | {"name": name},
+        )
+        return [str(row[0]) for row in rows]
+
+    def held_by(self, field_name: str, value: str) -> list[str]:
+        """Return the ids of what is held with a value in a field."""
+        rows = run(
+            self._catalog.connection,
+            f"SELECT _id FROM {self._history} WHERE {self._scope} AND CAST({quote(field_name)} AS VARCHAR) = $value",
+            self._where() | {"value": value},
+        )
+        return [str(row[0]) for row in rows]
+
+    def moved_since(self, ids: Sequence[str], moment: datetime) -> bool:
+        """Say whether a version of any of these resources began or ended after a moment."""
+        with self._registered(asked=_ids(ids)):
+            [(moved,)] = run(
+                self._catalog.connection,
+                f"SELECT count(*) FROM {self._history} SEMI JOIN asked ON _id = _asked_id "
+                "WHERE account_id = $account AND _region = $region AND greatest(_from, _to) > $moment",
+                self._where() | {"moment": _naive(moment)},
+            )
+        return bool(moved)
 
     def newest_creation(self) -> datetime | None:
         """Return the newest creation time that is or was held of the scope, by the provider's clock."""

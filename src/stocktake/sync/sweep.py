@@ -73,7 +73,7 @@ def run_sync(request: SyncRequest, progress: Progress, clock: Clock | None = Non
             return asyncio.run(_Sweep(request, progress, clock or SystemClock()).run())
     except BaseExceptionGroup as group:
         # Several tasks were under way; the first of our own errors says what happened.
-        raise _first(group) from group
+        raise first_error(group) from group
 
 
 class _Sweep:
@@ -123,7 +123,7 @@ class _Sweep:
             await self._run_services(keeper, opened.accounts, plans, report)
             await self._take_over(keeper, opened.accounts, plans, report)
             await self._access.at_owner(
-                lambda door, ledger: door.call(conclude, door.catalog, ledger, self._clock.now(), _WORK)
+                lambda door, ledger: door.call(conclude, door.catalog, ledger, self._clock.now(), CONCLUSIONS)
             )
         finally:
             renewing.cancel()
@@ -335,11 +335,12 @@ def _index_keys(catalog: Catalog, _: int) -> None:
     index_keys(catalog)
 
 
-_WORK = (_write_resources, update_relations, _write_changes, _index_keys)
+CONCLUSIONS = (_write_resources, update_relations, _write_changes, _index_keys)
 """What follows from what sweeps wrote, in this order."""
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return what ended a group of tasks: the first of our own errors, where there is one."""
     ours = group.subgroup(StocktakeError)
     error: BaseException = ours or group
     while isinstance(error, BaseExceptionGroup):

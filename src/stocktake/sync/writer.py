@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 import pyarrow as pa
@@ -15,7 +15,7 @@ from stocktake.sync.candidates import answer_fingerprint
 from stocktake.sync.facet_keeping import facet_columns, keep_facets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from stocktake.collect.answers import FacetAnswers
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stocktake.normalize.redact import Redactor, Suspicion
     from stocktake.resource_types.spec import ResourceType
     from stocktake.store.ledger import Coverage, Ledger
-    from stocktake.store.versions import Held, ScopeVersions
+    from stocktake.store.versions import Applied, Held
     from stocktake.sync.candidates import Candidate
     from stocktake.sync.facet_keeping import KeptFacets
 
@@ -43,6 +43,22 @@ class Fetched:
     """Of a type that is read by several calls."""
 
 
+class KeptVersions(Protocol):
+    """What a writer needs of a scope's versions."""
+
+    def held(self, ids: Iterable[str]) -> dict[str, Held]:
+        """Return what is held of these resources."""
+        ...
+
+    def apply(self, fresh: pa.Table, observed_at: datetime) -> Applied:
+        """Close held versions and open fresh ones."""
+        ...
+
+    def confirm(self, ids: Sequence[str], summaries: Sequence[int], server_time: datetime) -> None:
+        """Note that these are unchanged."""
+        ...
+
+
 @dataclass(slots=True)  # not frozen: there is one a call, and freezing doubles what making it costs
 class _Row:
     fetched: Fetched
@@ -58,7 +74,7 @@ class ScopeWriter:
     def __init__(
         self,
         resource_type: ResourceType,
-        versions: ScopeVersions,
+        versions: KeptVersions,
         ledger: Ledger,
         coverage: Coverage,
         normalizer: Normalizer,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     "demo",
     "sync",
+    "listen",
     "search",
     "query",
     "show",

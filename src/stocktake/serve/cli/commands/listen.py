@@ -1,0 +1,157 @@
+"""`stocktake listen`: read again what events say has changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from stocktake.serve.cli.account_options import account_options, limit_options
+from stocktake.serve.cli.options import catalog_option, complete_type, debug_option, models_option
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stocktake.events.listener import ListenReport
+    from stocktake.serve.cli.invocation import Invocation
+
+_KEPT = "what was committed stays in the catalog; messages that were in hand come again"
+_TOLD_EVERY_SECONDS = 2.0
+_REASONS_SHOWN = 10
+
+
+@click.command("listen", short_help="Read again what the events in a queue say has changed.")
+@click.option("--queue", metavar="URL", required=True, help="The URL of the SQS queue that EventBridge sends to.")
+@click.option("--queue-region", metavar="REGION", help="The queue's region, where its URL does not say it.")
+@click.option("--queue-profile", metavar="PROFILE", help="The profile that may read the queue. Default: --profile.")
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    shell_complete=complete_type,
+    help="Follow this type or service even where no sync has read it; repeat for more. Default: what syncs have read.",
+)
+@click.option("--region", "regions", multiple=True, metavar="REGION", help="Follow only this region; repeat for more.")
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="PROFILE",
+    help="A profile that may read what changed; repeat for more accounts.",
+)
+@account_options
+@click.option("--endpoint-url", metavar="URL", help="Read resources from this endpoint and no other.")
+@click.option("--once", is_flag=True, help="End when the queue is empty.")
+@click.option(
+    "--max-messages", type=click.IntRange(min=1), metavar="NUMBER", help="End after so many messages, or a few more."
+)
+@limit_options
+@click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="The form of the summary at the end.",
+)
+@models_option
+@catalog_option
+@debug_option
+@click.pass_obj
+def command(
+    invocation: Invocation,
+    *,
+    queue: str,
+    queue_region: str | None,
+    queue_profile: str | None,
+    types: tuple[str, ...],
+    regions: tuple[str, ...],
+    profiles: tuple[str, ...],
+    accounts: tuple[str, ...],
+    assume_role: str,
+    external_id: str,
+    role_session_name: str,
+    organization: bool,
+    endpoint_url: str | None,
+    once: bool,
+    max_messages: int | None,
+    limits: tuple[str, ...],
+    max_calls_per_second: float | None,
+    timeout_seconds: float,
+    form: str,
+    models: Path | None,
+) -> int:
+    """Read again what the events in a queue say has changed.
+
+    EventBridge sends events to the queue: state changes, calls that CloudTrail records, changes that AWS Config
+    records. Each only tells which resource to read again; order and repetition do not matter, and a message is
+    deleted once what it names is committed. Runs until it is stopped (Ctrl-C, SIGTERM), beside other syncs.
+
+    What events do not tell, the next sync finds: a lost queue costs freshness, nothing else.
+    """
+    # Imported here: botocore, pyarrow and the database's driver take 450 ms, which --help need not wait for.
+    from stocktake.collect.limits import parse_limit
+    from stocktake.events.listener import ListenRequest, listen
+    from stocktake.sync import SyncRequest
+
+    settings = invocation.settings()
+    collect = SyncRequest(
+        catalog=settings.catalog,
+        types=types,
+        regions=regions,
+        profiles=profiles or (None,),
+        accounts=accounts,
+        assume_role=assume_role,
+        external_id=external_id,
+        role_session_name=role_session_name,
+        organization=organization,
+        limits=tuple(parse_limit(text) for text in limits),
+        max_calls_per_second=max_calls_per_second,
+        read_timeout_seconds=timeout_seconds,
+        endpoint_url=endpoint_url,
+        models=models,
+        lock_wait_seconds=settings.lock_wait_seconds,
+    )
+    invocation.kept = _KEPT
+    request = ListenRequest(queue, collect, queue_profile, queue_region, once=once, most_messages=max_messages)
+    report = listen(request, _Telling())
+    if form == "json":
+        from stocktake.serve.telling.values import to_json
+
+        click.echo(to_json(report_document(report), indent=True))
+    else:
+        click.echo(_line(report))
+    for reason, count in report.left.most_common(_REASONS_SHOWN):
+        click.echo(f"{count:,} times: {reason}", err=True)
+    return report.exit_code
+
+
+class _Telling:
+    """Tells from time to time how far it is."""
+
+    def __init__(self) -> None:
+        self._told_at = time.monotonic()
+
+    def __call__(self, report: ListenReport) -> None:
+        now = time.monotonic()
+        if now - self._told_at >= _TOLD_EVERY_SECONDS:
+            self._told_at = now
+            click.echo(_line(report), err=True)
+
+
+def _line(report: ListenReport) -> str:
+    fates = ", ".join(f"{count:,} {fate}" for fate, count in report.fates.most_common())
+    poison = f", {report.poison:,} are no events and kept aside" if report.poison else ""
+    return (
+        f"{report.messages:,} messages{poison}; resources: {fates or 'none'}, {report.coalesced:,} times named again; "
+        f"{report.new:,} new, {report.changed:,} changed, {report.deleted:,} deleted; {report.calls:,} calls"
+    )
+
+
+def report_document(report: ListenReport) -> dict[str, object]:
+    """Return what `listen -o json` prints."""
+    return dataclasses.asdict(report) | {"fates": dict(report.fates), "left": dict(report.left)}
