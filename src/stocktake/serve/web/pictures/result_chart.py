@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -98,10 +99,22 @@ def _ordered(values: Sequence[Any]) -> bool:
 
 def _are_numbers(values: Iterable[Any]) -> bool:
     present = [value for value in values if value is not None]
-    return bool(present) and all(
-        isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value)
-        for value in present
-    )
+    return bool(present) and all(_is_number(value) for value in present)
+
+
+def _is_number(value: object) -> bool:
+    """Return whether a value has a place on an axis: larger ones than a double can be are nowhere."""
+    match value:
+        case bool():
+            return False
+        case int():
+            return abs(value) <= sys.float_info.max
+        case float():
+            return math.isfinite(value)
+        case Decimal():
+            return value.is_finite() and abs(value) <= sys.float_info.max
+        case _:
+            return False
 
 
 def _bars(found: _Rows, x: str, y: str) -> Chart:
