@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 import time
-import weakref
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
@@ -40,9 +39,41 @@ LOCKED_DOWN = (
     "SET lock_configuration = true",
 )
 
-_opening = threading.Lock()
-_opened: dict[Path, weakref.ReferenceType[duckdb.DuckDBPyConnection]] = {}
-"""The connection of this process that opened a file last: others to the same file share its memory and its settings."""
+_opening = threading.RLock()
+_opened: dict[Path, _Opened] = {}
+
+
+class _Opened:
+    """A file that this process reads: a connection that nobody asks, and how many of its children are asked.
+
+    They share its memory and its settings, which are locked: what is opened beside it could not even set its time zone.
+    And they are its children alone, since a connection that is closed takes its own children with it.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.readers = 0
+
+
+class _Reader(Catalog):
+    """One of several that read a file in this process; the last one to be closed closes the file."""
+
+    def __init__(self, path: Path, opened: _Opened, file: Path) -> None:
+        super().__init__(path, opened.catalog.connection.cursor(), read_only=True)
+        self._opened, self._file, self._is_closed = opened, file, False
+        opened.readers += 1
+
+    def close(self) -> None:
+        """Close it; the file with the last one."""
+        with _opening:
+            if self._is_closed:
+                return
+            super().close()
+            self._is_closed = True
+            self._opened.readers -= 1
+            if not self._opened.readers:
+                _opened.pop(self._file, None)
+                self._opened.catalog.close()
 
 
 @contextmanager
@@ -90,35 +121,24 @@ def open_directly(path: Path, settings: Sequence[str]) -> Catalog:
 
     Raises: as `open_catalog`; CatalogLockedError where another process has it open for writing.
     """
+    file = path.resolve()
     with _opening:
-        file = path.resolve()
-        shared = _shared(file)
-        if shared is not None:
-            return Catalog(path, shared, read_only=True)
-        catalog = open_catalog(path, read_only=True)
+        opened = _opened.get(file)
+        if opened is None:
+            opened = _Opened(open_catalog(path, read_only=True))
+            try:
+                with translating(path):
+                    for statement in (*settings, *LOCKED_DOWN):
+                        run(opened.catalog.connection, statement)
+            except BaseException:
+                opened.catalog.close()
+                raise
+            _opened[file] = opened
         with translating(path):
-            for statement in (*settings, *LOCKED_DOWN):
-                run(catalog.connection, statement)
-        _opened[file] = weakref.ref(catalog.connection)
-        return catalog
-
-
-def _shared(file: Path) -> duckdb.DuckDBPyConnection | None:
-    """Return one more connection to a file that this process has open; None where it has not."""
-    known = _opened.get(file)
-    opened = known() if known is not None else None
-    if opened is None:
-        return None
-    try:
-        connection = opened.cursor()
-    except duckdb.ConnectionException:
-        # It was closed meanwhile.
-        return None
-    _opened[file] = weakref.ref(connection)
-    return connection
+            return _Reader(path, opened, file)
 
 
 def is_read_here(catalog: Catalog) -> bool:
     """Return whether the file is read in this process; another one shows one state of it, to the last answer."""
-    connection = catalog.connection
+    connection: object = catalog.connection
     return not isinstance(connection, ReadingConnection) or connection.is_direct

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 
 def with_choices(text: str, chosen: Mapping[str, Sequence[str]]) -> str:
-    """Return a search that finds what `text` finds with these values chosen. Raises: SearchError for the text."""
-    node = parse(text)
+    """Return a search that finds what `text` finds with these values chosen.
+
+    A text that is being typed is taken as far as it makes sense.
+    """
+    node = parse(text, half_typed=True)
     parts: list[Node] = [] if isinstance(node, Everything) else [node]
     parts += [either([_choice(key, value) for value in values]) for key, values in chosen.items() if values]
     return to_text(both(parts)) if parts else ""

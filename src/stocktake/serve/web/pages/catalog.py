@@ -40,6 +40,8 @@ router = APIRouter()
 
 FormWord = Annotated[str, Form(min_length=1, max_length=80)]
 _MOST_SAVED = 100
+_TYPED = "stocktake-typed"
+"""The header by which the page says that a search is still being typed."""
 _OF_PANEL = ("type", "account", "region", "tab", "as_of")
 
 
@@ -48,7 +50,7 @@ def show(request: Request, house: TheHouse, who: TheVisitor) -> HTMLResponse:
     """Show what a search finds; to htmx, only the part that changes."""
     state = read_state(request.query_params.multi_items())
     is_part = request.headers.get("hx-request") == "true"
-    is_typed = request.headers.get("hx-trigger-name") == "q"
+    is_typed = request.headers.get(_TYPED) == "1"
     with house.reading() as opened:
         catalog = within(opened, who.reach)
         found = find(catalog, state, house.now(), half_typed=is_part and is_typed)
@@ -59,10 +61,14 @@ def show(request: Request, house: TheHouse, who: TheVisitor) -> HTMLResponse:
     context |= {f"saved_{kind}": saved_rows(house.own.list(kind, owner=who.name, limit=_MOST_SAVED)) for kind in KINDS}
     if found.page is not None:
         house.audit.write("query", who.name, kind="search", text=state.q, total=found.page.total)
-    name = "catalog_found.html" if is_part else "catalog.html"
-    answer = render(request, name, **context)
+    is_trouble = is_part and is_typed and found.problem is not None
+    name = "catalog_trouble.html" if is_trouble else "catalog_found.html" if is_part else "catalog.html"
+    answer = render(request, name, is_part=is_part, **context)
     answer.headers["vary"] = "HX-Request"
-    if is_part:
+    if is_trouble:
+        # What was found before stays while half a search makes no sense.
+        answer.headers["hx-retarget"] = "#trouble"
+    elif is_part:
         # The address follows what is shown; while typing without a step back for every letter.
         answer.headers["hx-replace-url" if is_typed else "hx-push-url"] = state.address()
     return answer

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _COLORS = 8
 _GAP = 2
-_LETTER, _LINE = 6.6, 15
+_LETTER, _LINE = 7.6, 15
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,15 @@ document.body.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target !== found) return;
   for (const facet of found.querySelectorAll("[data-facet]")) if (folded.has(facet.dataset.facet)) facet.open = false;
 });
+document.body.addEventListener("htmx:configRequest", (event) => {
+  // Half a search is no mistake while it is being typed.
+  if (event.detail.triggeringEvent?.type === "input") event.detail.headers["Stocktake-Typed"] = "1";
+});
+document.body.addEventListener("htmx:beforeSwap", (event) => {
+  // One question at a time, then the newest one: an answer to what stands there no more is dropped.
+  const asked = event.detail.requestConfig?.parameters?.get?.("q");
+  if (event.detail.requestConfig?.elt?.id === "search" && asked != null && asked !== box.value) event.preventDefault();
+});
 document.body.addEventListener("htmx:responseError", () => say("The server could not answer"));
 
 document.addEventListener("click", (event) => {

@@ -83,7 +83,10 @@ def _steps(walk: Walk) -> list[_Near]:
 
 def _distinct(steps: Sequence[_Near]) -> list[_Near]:
     """Return the steps, each edge once: a walk from a neighbor comes back over the edge that led to it."""
-    return list({step.edge: (near, step) for near, step in reversed(steps)}.values())[::-1]
+    found: dict[object, _Near] = {}
+    for near, step in steps:
+        found.setdefault(step.edge, (near, step))
+    return list(found.values())
 
 
 def _grouped(steps: Sequence[_Near]) -> dict[tuple[Held, str, str, str], list[Step]]:
