@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stocktake.insights.names import ask
@@ -88,29 +88,49 @@ def walk_lineage(
     The start's own surroundings (`context`) are told if asked for, and not followed. At most `limit` steps in each.
     """
     catalog = within(catalog, reach)
+    walks = [_Walk(start, direction, limit) for direction in directions]
+    for far in range(1, depth + 1):
+        # All directions at once: what an answer costs is the statement's planning, not its rows.
+        nodes = {node for walk in walks for node, _ in walk.level}
+        if not nodes:
+            break
+        edges = edges_of(catalog, nodes)
+        for walk in walks:
+            walk.follow(edges, far)
     steps: list[Step] = []
-    more = False
-    for direction in directions:
-        begun = len(steps)
-        seen = {start}
-        level: list[tuple[Node, int | None]] = [(start, None)]
-        for far in range(1, (1 if direction == "context" else depth) + 1):
-            edges = edges_of(catalog, [node for node, _ in level])
-            following: list[tuple[Node, int | None]] = []
-            for node, parent in level:
-                for edge, reached in _along(edges, node, direction):
-                    if reached in seen:
-                        continue
-                    if len(steps) - begun >= limit:
-                        more = True
-                        break
-                    seen.add(reached)
-                    following.append((reached, len(steps)))
-                    steps.append(Step(far, direction, edge, reached, parent))
-            level = following
-            if not level:
-                break
-    return Lineage(start, tuple(steps), more)
+    for walk in walks:
+        first = len(steps)
+        steps += [one if one.parent is None else replace(one, parent=one.parent + first) for one in walk.steps]
+    return Lineage(start, tuple(steps), any(walk.more for walk in walks))
+
+
+class _Walk:
+    """The way in one direction; the parents of its steps are numbers among its own."""
+
+    def __init__(self, start: Node, direction: str, limit: int) -> None:
+        self.steps: list[Step] = []
+        self.more = False
+        self.level: list[tuple[Node, int | None]] = [(start, None)]
+        """Nodes that it has come to last, each with the step that led there."""
+        self._seen = {start}
+        self._direction = direction
+        self._limit = limit
+
+    def follow(self, edges: Iterable[Edge], far: int) -> None:
+        """Go one step further from where it is."""
+        following: list[tuple[Node, int | None]] = []
+        for node, parent in self.level:
+            for edge, reached in _along(edges, node, self._direction):
+                if reached in self._seen:
+                    continue
+                if len(self.steps) >= self._limit:
+                    self.more = True
+                    break
+                self._seen.add(reached)
+                following.append((reached, len(self.steps)))
+                self.steps.append(Step(far, self._direction, edge, reached, parent))
+        # The surroundings of what a job ran in are other jobs': they are not followed.
+        self.level = [] if self._direction == "context" else following
 
 
 def _along(edges: Iterable[Edge], node: Node, direction: str) -> Iterable[tuple[Edge, Node]]:
