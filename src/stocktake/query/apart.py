@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
 
+from stocktake.query.connection import LOCKED_DOWN
 from stocktake.query.covering import cover_names, tokens_of
 from stocktake.query.errors import SqlError
 from stocktake.query.past import as_of_statement
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from stocktake.query.covering import Token
 
 _AS_OF = "_as_of"
+_BATCH_ROWS = 8_192
+_PIECE_BYTES = 32_000_000
 _RESOURCES = "resources"
 _TYPES = "resource_types"
 # With one of these, columns are used that are not named.
@@ -45,13 +49,15 @@ def fetched(
     owner: Catalog,
     sql: str,
     *,
-    as_of: datetime | None,
-    named: Mapping[str, str] | None,
-    settings: Sequence[str],
+    as_of: datetime | None = None,
+    named: Mapping[str, str] | None = None,
+    settings: Sequence[str] = LOCKED_DOWN,
+    all_columns: bool | None = None,
 ) -> Iterator[Catalog]:
     """Yield a catalog in memory with what a statement needs of another one.
 
-    `settings`: statements that run last, and lock it. Raises: what asking raises; the database's errors where the
+    `settings`: statements that run last, and lock it. `all_columns`: whether those that are not named are needed; None:
+    the statement's text tells. Raises: what asking raises; the database's errors where the
     tables do not fit into memory.
     """
     covered, _ = cover_names(sql, named) if named else (sql, 0)
@@ -62,7 +68,7 @@ def fetched(
         catalog = Catalog(owner.path, local, read_only=True)
         run(local, "SET timezone = 'UTC'")
         _copy_macros(owner, local)
-        _copy_tables(owner, local, tokens, as_of, with_rows=not is_about_tables_alone(sql))
+        _copy_tables(owner, local, tokens, as_of, all_columns, with_rows=not is_about_tables_alone(sql))
         for statement in settings:
             run(local, statement)
         yield catalog
@@ -103,11 +109,12 @@ def _copy_tables(
     local: duckdb.DuckDBPyConnection,
     tokens: list[Token],
     as_of: datetime | None,
+    all_columns: bool | None,
     *,
     with_rows: bool,
 ) -> None:
     words = {token.word for token in tokens}
-    whole = bool(_ALL_COLUMNS & words) or _has_star(tokens)
+    whole = bool(_ALL_COLUMNS & words) or _has_star(tokens) if all_columns is None else all_columns
     # Which types there are is asked for whatever the statement.
     _copy(owner, local, _TYPES, words | {"type", "provider"}, whole=whole and _TYPES in words)
     types = {str(name): str(provider) for name, provider in run(local, f"SELECT type, provider FROM {_TYPES}")}
@@ -202,11 +209,34 @@ def _columns(owner: Catalog, name: str, words: set[str], *, whole: bool) -> str:
 
 
 def _fetch(owner: Catalog, local: duckdb.DuckDBPyConnection, name: str, sql: str) -> None:
-    local.register("_fetched", read_batches(owner, sql))
+    """Copy rows piece by piece: one database does not pull from another one while it works itself."""
+    reader = read_batches(owner, sql, _BATCH_ROWS)
+    pieces = _pieces(reader)
+    _store(local, f"CREATE TABLE {quote(name)} AS FROM _fetched", next(pieces, reader.schema.empty_table()))
+    for piece in pieces:
+        _store(local, f"INSERT INTO {quote(name)} FROM _fetched", piece)
+
+
+def _store(local: duckdb.DuckDBPyConnection, statement: str, piece: pa.Table) -> None:
+    local.register("_fetched", piece)
     try:
-        run(local, f"CREATE TABLE {quote(name)} AS FROM _fetched")
+        run(local, statement)
     finally:
         local.unregister("_fetched")
+
+
+def _pieces(reader: pa.RecordBatchReader) -> Iterator[pa.Table]:
+    """Yield the rows in tables that are neither so small that each costs its call, nor large."""
+    held: list[pa.RecordBatch] = []
+    size = 0
+    for batch in reader:
+        held.append(batch)
+        size += batch.nbytes
+        if size >= _PIECE_BYTES:
+            yield pa.Table.from_batches(held)
+            held, size = [], 0
+    if held:
+        yield pa.Table.from_batches(held)
 
 
 def _has_star(tokens: list[Token]) -> bool:

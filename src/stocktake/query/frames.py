@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import time
@@ -40,6 +41,13 @@ class Frames:
         if length > longest:
             raise FrameTooLongError(f"{length} bytes")
         return kind, self._read(length, end)
+
+    def waits(self, seconds: float) -> bool:
+        """Return whether the other side says something, or leaves, within some seconds.
+
+        Not `receive` with an end: what had come of a message by then would be lost, and the rest taken for another.
+        """
+        return bool(select.select([self._socket], [], [], seconds)[0])
 
     def is_gone(self) -> bool:
         """Return whether the other side has left, where it owes no message."""

@@ -55,14 +55,14 @@ def main() -> None:
     with ExitStack() as stack:
         session = _Session(stack, Path(path), float(wait_seconds))
         while True:
-            try:
-                _, body = frames.receive(time.monotonic() + _LOOK_AROUND_SECONDS)
-            except TimeoutError:
+            if not frames.waits(_LOOK_AROUND_SECONDS):
                 session.make_way()
+                continue
+            try:
+                _, body = frames.receive()
             except (FrameError, OSError):
                 return
-            else:
-                _answer(frames, session, orjson.loads(body))
+            _answer(frames, session, orjson.loads(body))
 
 
 class _Session:

@@ -16,11 +16,11 @@ from stocktake.core.errors import FatalError
 from stocktake.query.covering import is_followed_by_as, place_of_tables, tokens_of
 from stocktake.query.within_tables import PLACES, UNPLACED, covered_sql
 from stocktake.store.catalog import Catalog, run, translating
-from stocktake.store.resource_index import is_complete
 from stocktake.store.type_tables import history_name, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from stocktake.query.covering import Token
     from stocktake.query.reach import Reach
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _AS_OF = "_as_of"
 _HISTORY = "_history"
 _ROWID = "rowid"
+_MOST_LOOKED = 1_000
+_LOOKED: dict[tuple[Path, frozenset[str]], tuple[int, frozenset[str]]] = {}
+"""By catalog and accounts: up to which sweep the ledger was read, and which types it said were looked for."""
 
 
 def within(catalog: Catalog, reach: Reach) -> Catalog:
@@ -40,7 +43,7 @@ def within(catalog: Catalog, reach: Reach) -> Catalog:
     with translating(catalog.path):
         rows = run(catalog.connection, "SELECT type FROM resource_types ORDER BY type")
         held = [str(name) for (name,) in rows]
-        near = _types_within(catalog.connection, held, reach)
+        near = _types_within(catalog, held, reach)
     connection = ReachConnection(catalog.connection, reach, held, near)
     return Catalog(catalog.path, cast(duckdb.DuckDBPyConnection, connection), read_only=catalog.read_only)
 
@@ -61,20 +64,24 @@ def _reach_connection(catalog: Catalog) -> ReachConnection | None:
     return connection if isinstance(connection, ReachConnection) else None
 
 
-def _types_within(connection: duckdb.DuckDBPyConnection, held: list[str], reach: Reach) -> frozenset[str]:
+def _types_within(catalog: Catalog, held: list[str], reach: Reach) -> frozenset[str]:
     """Return the types within reach that sweeps looked for in an account within reach."""
     near = {name for name in held if reach.has_type(name)}
     if reach.accounts is None or not near:
         return frozenset(near)
-    account = reach.account_condition("account_id")
-    looked = f"SELECT DISTINCT type FROM coverage WHERE {account}"
-    if is_complete(connection):
-        # The ledger has a row for each sweep and scope; of the sweeps before the last, this is told in a row a scope.
-        looked = (
-            f"SELECT type FROM resource_scopes WHERE {account} UNION {looked} AND sweep_id > (SELECT CAST(value AS "
-            "BIGINT) FROM catalog_meta WHERE key = 'resources_known_sweep')"
-        )
-    return frozenset(near & {str(name) for (name,) in run(connection, looked)})
+    # The ledger grows with each sweep, and what it once said stays: so only what is new in it is read again.
+    key = (catalog.path, reach.accounts)
+    newest, looked = _LOOKED.get(key, (0, frozenset[str]()))
+    rows = run(
+        catalog.connection,
+        "SELECT type, max(sweep_id) FROM coverage "
+        f"WHERE sweep_id >= {newest} AND {reach.account_condition('account_id')} GROUP BY type",
+    )
+    looked |= {str(name) for name, _ in rows}
+    if len(_LOOKED) >= _MOST_LOOKED:
+        _LOOKED.clear()
+    _LOOKED[key] = (max((int(sweep) for _, sweep in rows), default=newest), looked)
+    return frozenset(near & looked)
 
 
 class ReachConnection:

@@ -44,6 +44,7 @@ COMMANDS = (
     "complete",
     "serve",
     "token",
+    "mcp",
     "prune",
     "docs",
 )
