@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric
 
+    from stocktake.query.reach import Reach
     from stocktake.query.status import CatalogStatus
     from stocktake.serve.gate.house import House
     from stocktake.serve.gate.metrics import Metrics
@@ -29,30 +30,34 @@ router = APIRouter(tags=["server"])
 _KEPT_SECONDS = 15.0
 """For so long the catalog is not asked again, however often it is scraped."""
 
+_MOST_KEPT = 100
+
 
 class Scraped:
-    """What the catalog said last."""
+    """What the catalog said last, to each who sees another part of it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._at = 0.0
-        self._status: CatalogStatus | None = None
+        self._said: dict[Reach, tuple[float, CatalogStatus | None]] = {}
 
-    def status(self, house: House) -> CatalogStatus | None:
-        """Return the catalog's status; None where it cannot be had."""
+    def status(self, house: House, reach: Reach) -> CatalogStatus | None:
+        """Return the catalog's status within reach; None where it cannot be had."""
         from stocktake.query.status import read_status
 
         with self._lock:
-            if self._at and time.monotonic() - self._at < _KEPT_SECONDS:
-                return self._status
+            at, status = self._said.get(reach, (-_KEPT_SECONDS, None))
+            if time.monotonic() - at < _KEPT_SECONDS:
+                return status
             try:
                 with house.reading() as catalog:
-                    self._status = read_status(catalog)
+                    status = read_status(catalog, reach=reach)
             except StocktakeError:
                 # A scrape goes on without it; stocktake_catalog_up says so.
-                self._status = None
-            self._at = time.monotonic()
-            return self._status
+                status = None
+            if len(self._said) >= _MOST_KEPT:
+                self._said.clear()
+            self._said[reach] = (time.monotonic(), status)
+            return status
 
 
 @router.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
@@ -65,7 +70,7 @@ def scrape(request: Request, house: HouseHere, visitor: Asking) -> Response:
     if not hasattr(state, "scraped"):
         state.scraped = Scraped()
     registry = CollectorRegistry()
-    registry.register(_Collector(house, state.metrics, state.scraped.status(house)))
+    registry.register(_Collector(house, state.metrics, state.scraped.status(house, visitor.reach)))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 

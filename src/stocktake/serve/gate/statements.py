@@ -89,6 +89,16 @@ class Statements:
                 worker.cancel()
         return worker is not None
 
+    def is_running(self, number: str) -> bool:
+        """Return whether a statement of this number, of anybody, is under way."""
+        with self._lock:
+            return any(one == number and worker.is_busy for (_, one), worker in self._running.items())
+
+    def pids(self) -> list[int | None]:
+        """Return the process ids of the sandboxes, those that work first."""
+        with self._lock:
+            return [worker.pid for worker in (*self._running.values(), *self._idle)]
+
     def close(self) -> None:
         """End all sandboxes."""
         with self._lock:
