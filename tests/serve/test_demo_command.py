@@ -80,7 +80,15 @@ def read_until(stream: IO[bytes], found: Callable[[str], object]) -> str:
 
 def test_the_catalog_is_served_while_jobs_go_on(tmp_path: Path) -> None:
     catalog = tmp_path / "demo.duckdb"
-    command = [Path(sys.executable).parent / "stocktake", "demo", "--serve", "--jobs", "60", "--speed", "600"]
+    command: list[str | Path] = [
+        Path(sys.executable).parent / "stocktake",
+        "demo",
+        "--serve",
+        "--jobs",
+        "60",
+        "--speed",
+        "600",
+    ]
     process = subprocess.Popen(
         [*command, "--accounts", "1", "--catalog", catalog], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
