@@ -24,7 +24,7 @@ from stocktake.serve.api import (
 )
 
 router = APIRouter()
-# In the order in which the description lists them; what takes any word as its first step comes last.
+# In the order in which the description lists them.
 for one in (search, resources, changes, types, jobs, policies, sql, exports):
     router.include_router(one.router)
 for one in (coverage, syncs, tokens, me, metrics, health, description, kept):

@@ -33,7 +33,7 @@ def list_all(
     from stocktake.resource_types.registry import list_types
 
     with house.reading() as catalog:
-        there = {name for name in held_types(catalog) if visitor.reach.has_type(name)}
+        there = set(held_types(catalog, reach=visitor.reach))
     word = q.lower().replace("-", "_")
     rows: list[dict[str, Any]] = [
         {"type": one.name, "service": one.service, "noun": one.noun, "tier": one.tier, "held": one.name in there}

@@ -62,9 +62,10 @@ class OwnStore:
             with self._connected() as connection:
                 yield connection
         except sqlite3.Error as error:
+            is_full = "full" in str(error)
             raise CatalogAccessError(
                 f"{self.path} cannot be used: {error}",
-                code="disk_full" if "full" in str(error) else "own_store",
+                code="disk_full" if is_full else "own_store",
                 hint="Look at the file and its disk; what was kept before is kept.",
                 where=str(self.path),
             ) from error
