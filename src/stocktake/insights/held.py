@@ -9,7 +9,9 @@ import orjson
 
 from stocktake.core.errors import UserError
 from stocktake.insights.sql_text import quoted
+from stocktake.query.reach import EVERYTHING, Reach
 from stocktake.query.runner import run_query
+from stocktake.query.within import within
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable
@@ -32,12 +34,12 @@ class HeldType:
     model_version: str
 
 
-def held_types(catalog: Catalog) -> dict[str, HeldType]:
-    """Return every type that is held."""
+def held_types(catalog: Catalog, *, reach: Reach = EVERYTHING) -> dict[str, HeldType]:
+    """Return every type that is held: of those within reach, what sweeps looked for in an account within reach."""
     sql = "SELECT type, schema_json, name_column, model_version FROM resource_types ORDER BY type"
     return {
         str(name): HeldType(orjson.loads(schema), column, str(version))
-        for name, schema, column, version in run_query(catalog, sql).rows()
+        for name, schema, column, version in run_query(within(catalog, reach), sql).rows()
     }
 
 

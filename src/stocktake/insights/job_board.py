@@ -113,7 +113,7 @@ def read_board(
     Without `wanted.types` it is about the types of which more is derived, where one is held, else about all.
     Raises: UserError for a type that is not held.
     """
-    held = {name: one for name, one in held_types(catalog).items() if reach.has_type(name)}
+    held = held_types(catalog, reach=reach)
     require_types(held, wanted.types, "The board")
     known = tuple(name for name, one in held.items() if facet_of(name, one.model_version) is not None)
     types = wanted.types or tuple(name for name in known if name in column_sets())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stocktake.query.reach import EVERYTHING, Reach
+from stocktake.query.within import within
 from stocktake.store.catalog import run, translating
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def read_sweeps(
     Who may not see everything sees the sweeps that read something within reach, and of them only that.
     """
     with translating(catalog.path):
-        rows = _ask(catalog, lambda add: _sweeps_sql(before, most, reach, add))
+        rows = _ask(within(catalog, reach), lambda add: _sweeps_sql(before, most, reach, add))
     return tuple(SweepSummary(*row) for row in rows)
 
 

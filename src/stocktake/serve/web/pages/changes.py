@@ -75,7 +75,7 @@ def _read(house: TheHouse, who: TheVisitor, wanted: _Wanted, page: int) -> dict[
         "search": wanted.q, "types": wanted.types, "kinds": wanted.kinds, "reach": who.reach,
     }  # fmt: skip
     with house.reading() as catalog:
-        held = tuple(name for name in held_types(catalog) if who.reach.has_type(name))
+        held = tuple(held_types(catalog, reach=who.reach))
         found = read_changes(catalog, start, end, limit=_PAGE, offset=(page - 1) * _PAGE, **narrowed)
         counted = count_changes(catalog, start, end, **narrowed)
     house.audit.write("query", who.name, kind="changes", text=wanted.q)

@@ -216,7 +216,7 @@ def _form(
 
     trial = None
     with house.reading() as catalog:
-        held = [name for name in held_types(catalog) if who.reach.has_type(name)]
+        held = list(held_types(catalog, reach=who.reach))
         if is_tried:
             # SQL of people is for those alone who may keep policies for all: it runs beside everything else.
             require(who.can_edit, "try policies")

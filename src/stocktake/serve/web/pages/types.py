@@ -56,7 +56,7 @@ def show_type(request: Request, house: TheHouse, who: TheVisitor, name: str, q: 
     filled: Any = ()
     changes: Any = ()
     with house.reading() as catalog:
-        if resource_type.name in held_types(catalog):
+        if resource_type.name in held_types(catalog, reach=who.reach):
             filled = read_filled(catalog, resource_type.name, reach=who.reach)
             changes = read_schema_changes(catalog, resource_type.name, reach=who.reach)
     known = {one.name for one in _types() if who.reach.has_type(one.name)}
