@@ -31,9 +31,9 @@ def _document(fields: Sequence[Field], record: Mapping[str, Any]) -> dict[str, A
     unknown = set(record) - set(known) - {"account_id", "tags"}
     assert not unknown, f"there is no field {unknown}"
     return {
-        str(known[name].wire_name): _value(known[name].type, value)
+        str(known[name].provider_name): _value(known[name].type, value)
         for name, value in record.items()
-        if name in known and known[name].wire_name is not None and value is not None
+        if name in known and known[name].provider_name is not None and value is not None
     }
 
 
