@@ -144,6 +144,7 @@ def long_history(jobs: int, kills: int, hazards: list[str], console: Console, ke
         try:
             catalog = (keep or Path(folder)) / "catalog.duckdb"
             _first_load(cloud, catalog, jobs, kills, console)
+            _let_end(cloud, catalog)
             table = Table(title=f"A day of {SYNCS_A_DAY} syncs, and one reconcile, over {jobs:,} jobs")
             names = (
                 "hazard",
@@ -161,7 +162,9 @@ def long_history(jobs: int, kills: int, hazards: list[str], console: Console, ke
                 switches, shift = _HAZARDS[hazard]
                 cloud.control("switches", list_lag_seconds=0, search_lag_seconds=0)
                 cloud.control("switches", **switches)
-                table.add_row(hazard, *_day(cloud, catalog, shift, number))
+                cells = _day(cloud, catalog, shift, number)
+                table.add_row(hazard, *cells)
+                print(hazard, *cells, flush=True)
             console.print(table)
         finally:
             cloud.process.terminate()
@@ -196,6 +199,13 @@ def _first_load(cloud: Cloud, catalog: Path, jobs: int, kills: int, console: Con
         str(stale),
     )
     console.print(table)
+
+
+def _let_end(cloud: Cloud, catalog: Path) -> None:
+    """Let what was under way when the cloud began, thousands of jobs, come to its end: a day is to be like all days."""
+    for _ in range(4):
+        cloud.advance(6 * 3_600)
+        _whole(Sync(cloud, catalog).run("--reconcile"))
 
 
 def _day(cloud: Cloud, catalog: Path, shift: float, seed: int) -> list[str]:

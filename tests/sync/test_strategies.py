@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stocktake.core.progress import ScopeProgress, Silent
 from stocktake.providers.aws.models import open_models
@@ -13,7 +16,7 @@ from stocktake.resource_types.registry import load_type
 from stocktake.store.ledger import Coverage
 from stocktake.sync import SyncReport, SyncRequest, run_sync
 from stocktake.sync import scope as sync_scope
-from stocktake.sync.strategies import ScopeMemory, Strategy, Wish, open_set_obstacle, plan_scope
+from stocktake.sync.strategies import GROWTH, ScopeMemory, Strategy, Wish, is_due, open_set_obstacle, plan_scope
 from sync_bench import JOB, Bench
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -109,6 +112,43 @@ def test_new_jobs_and_their_way_to_the_end_are_followed(make_bench: Callable[...
     truth = bench.boto3.describe_training_job(TrainingJobName="fresh")
     assert (status, tags, settled) == (truth["TrainingJobStatus"], ["team:x"], True)
     assert _open_set(bench).calls <= 2
+
+
+def test_what_runs_on_unchanged_costs_no_call_of_its_own(make_bench: Callable[..., Bench]) -> None:
+    bench = _quiet(make_bench)
+    for number in range(12):
+        bench.create(f"running-{number:02}")
+    bench.cloud.clock.advance(400)
+    _open_set(bench)
+    running = bench.rows(f"SELECT count(*) FROM {JOB} WHERE training_job_status = 'InProgress'")
+    assert running > [(3,)]
+    bench.cloud.reset_stats()
+    scope = _open_set(bench)
+    # One page tells that nothing happened to any of them.
+    assert bench.cloud.stats().get(("sagemaker", "DescribeTrainingJob"), 0) < running[0][0]
+    assert scope.new == scope.changed == 0
+    # What happens to one of them is seen by the very next sync.
+    [(name,)] = bench.rows(
+        f"SELECT training_job_name FROM {JOB} WHERE training_job_status = 'InProgress' ORDER BY 1 LIMIT 1"
+    )
+    bench.boto3.stop_training_job(TrainingJobName=name)
+    _open_set(bench)
+    [(state,)] = bench.rows(f"SELECT training_job_status FROM {JOB} WHERE training_job_name = '{name}'")
+    assert state == bench.boto3.describe_training_job(TrainingJobName=name)["TrainingJobStatus"] != "InProgress"
+
+
+@given(
+    age=st.floats(1, 28 * 86_400),
+    every=st.floats(30, 86_400),
+)
+def test_what_runs_on_is_read_each_time_its_age_has_grown_by_a_fifth(age: float, every: float) -> None:
+    created = NOW - timedelta(seconds=age)
+    # Syncs in equal steps, until its age has grown by somewhat more than a fifth.
+    looks = [NOW + timedelta(seconds=every * step) for step in range(int(0.25 * age / every) + 2)]
+    if (looks[-1] - created).total_seconds() >= age * GROWTH:
+        assert any(is_due(created, before, at) for before, at in pairwise(looks))
+    assert is_due(created, None, NOW)
+    assert is_due(created, created, NOW)
 
 
 def test_a_reconcile_after_open_sets_reads_nothing_twice(make_bench: Callable[..., Bench]) -> None:

@@ -107,10 +107,13 @@ class Ledger:
     def _covered(self, connection: duckdb.DuckDBPyConnection, coverage: Coverage) -> None:
         """Do what else is to be done of a scope that is finished, in the transaction of its row."""
 
-    def memory(self, account_id: str, region: str, type_name: str) -> tuple[datetime | None, datetime | None]:
-        """Return when a scope was last whole, and up to which creation everything of it is known; aware, UTC."""
-        [(whole_at, watermark)] = run(self._catalog.connection, MEMORY_SQL, [account_id, region, type_name])
-        return _aware(whole_at), _aware(watermark)
+    def memory(self, account_id: str, region: str, type_name: str) -> tuple[datetime | None, ...]:
+        """Return when a scope was last whole, up to which creation it is known, and when it was last looked at.
+
+        Shape: three times; aware, UTC.
+        """
+        [row] = run(self._catalog.connection, MEMORY_SQL, [account_id, region, type_name])
+        return tuple(map(_aware, row))
 
     def write_asides(self, account_id: str, region: str, type_name: str, asides: Sequence[Aside], at: datetime) -> None:
         """Write what could not be typed; what an earlier sweep said of the same resource is replaced."""

@@ -23,7 +23,7 @@ STRATEGY_COLUMNS = (
     """,
 )
 MEMORY_SQL = """
-    SELECT max(whole_at), arg_max(watermark, finished_at) FROM coverage
+    SELECT max(whole_at), arg_max(watermark, finished_at), max(started_at) FROM coverage
     WHERE account_id = ? AND region = ? AND type = ? AND status = 'complete' AND whole_at IS NOT NULL
 """
-"""Of a scope: when it was last whole, and the watermark of the last sweep that left nothing open."""
+"""Of a scope: when it was last whole, the watermark of the last sweep that left nothing open, and when that began."""

@@ -328,6 +328,21 @@ class ScopeVersions:
         )
         return row[0].replace(tzinfo=UTC) if row[0] else None
 
+    def since_for_open(self, most: int) -> datetime | None:
+        """Return the creation from which on a list would have what is held open, or so many of the newest, if fewer.
+
+        Naming the oldest that is open, as far as not more than `most` are held that are newer. None: nothing is open.
+        """
+        [(oldest, newest)] = run(
+            self._catalog.connection,
+            f"SELECT (SELECT min(_created) FROM {self._history} "
+            f"WHERE {self._scope} AND NOT coalesce(_settled, false)), "
+            f"(SELECT min(_created) FROM (SELECT _created FROM {self._history} WHERE {self._scope} "
+            f"AND _created IS NOT NULL ORDER BY _created DESC LIMIT {most:d}))",
+            self._where(),
+        )
+        return max(oldest, newest).replace(tzinfo=UTC) if oldest and newest else None
+
     def held_count(self) -> int:
         """Return how many resources the scope holds now."""
         [row] = run(

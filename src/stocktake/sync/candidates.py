@@ -37,7 +37,8 @@ class Candidate:
     tags: tuple[str, ...] | None = None
     """Where a bulk call told them."""
     keeps_tags: bool = False
-    """Its tags are not asked for: those that are held stay."""
+    """It was not listed; its tags are not asked for: those that are held stay."""
+    asks_for_tags: bool = True
     listing: Mapping[str, object] = field(default_factory=lambda: NO_LISTING)
     """What its list was asked for."""
 

@@ -123,8 +123,8 @@ class ScopeKeeping:
         """Return an unreadable answer as it is kept aside: as text, with what looks like a secret redacted."""
         return self._keeper.redactor.raw(body.decode(errors="replace"))
 
-    def memory(self) -> tuple[datetime | None, datetime | None]:
-        """Return when the scope was last whole, and up to which creation it is known."""
+    def memory(self) -> tuple[datetime | None, ...]:
+        """Return when the scope was last whole, up to which creation it is known, and when it was last looked at."""
         c = self._coverage
         return self._ledger.memory(c.account_id, c.region, c.type)
 

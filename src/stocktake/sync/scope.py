@@ -15,6 +15,7 @@ import orjson
 
 from stocktake.collect.answers import Answer, BrokenAnswerError
 from stocktake.collect.parents import GAPS
+from stocktake.collect.paths import value_at
 from stocktake.core.errors import DataError, GoneError, ScopeError
 from stocktake.core.progress import ScopeProgress
 from stocktake.store.ledger import Aside
@@ -30,7 +31,14 @@ from stocktake.sync.candidates import (
     tag_texts,
 )
 from stocktake.sync.estimate import estimate_first_load
-from stocktake.sync.strategies import Strategy, held_item_columns, open_set_obstacle, reversed_order
+from stocktake.sync.strategies import (
+    Strategy,
+    held_item_columns,
+    is_due,
+    open_set_obstacle,
+    reversed_order,
+    tells_changes,
+)
 from stocktake.sync.writer import Fetched
 
 if TYPE_CHECKING:
@@ -55,6 +63,8 @@ _FLUSH_SECONDS = 2.0
 """After that, what has come is written, enough or not, so that a crash loses little."""
 _TAGS_AT_ONCE = 100
 """Resources that one call of the tagging API tells the tags of."""
+_ROOM_ON_A_PAGE = 90
+"""Of the hundred resources that a page of a list mostly has; the rest is for those that are new."""
 WORTH_A_BULK_CALL = 5
 """From that many resources on, one call for all their tags is worth making."""
 _ASIDE_HINT = "What came of them is kept aside: stocktake query 'FROM aside'. The next sync asks for them again."
@@ -168,7 +178,7 @@ class ScopeRun:
 
     async def _list(self) -> None:
         chunk: list[Candidate] = []
-        async for page in self.reader.iter_pages(self._list_arguments()):
+        async for page in self.reader.iter_pages(await self._list_arguments()):
             chunk += [candidate(self.reader.type, self.reader.scope, item, page.listing) for item in page.items]
             self.coverage.listed += len(page.items)
             self._listed_at = page.server_time
@@ -178,10 +188,15 @@ class ScopeRun:
                 chunk = []
         await self._compare(chunk)
 
-    def _list_arguments(self) -> dict[str, object]:
+    async def _list_arguments(self) -> dict[str, object]:
         kind, plan = self.reader.type, self.plan
         if plan.created_after is not None and kind.list_call.time_filter is not None:
-            return {kind.list_call.time_filter.member: plan.created_after}
+            since = plan.created_after
+            if tells_changes(kind) and self.keeping.may_hold:
+                # The same page has room for what is open, and tells without a call each whether anything happened.
+                known = await self._in_catalog(lambda: self.keeping.versions.since_for_open(_ROOM_ON_A_PAGE))
+                since = min(since, known - timedelta(seconds=1)) if known is not None else since
+            return {kind.list_call.time_filter.member: since}
         return (reversed_order(kind) or {}) if plan.newest_first else {}
 
     async def _read_unsettled(self) -> None:
@@ -219,12 +234,27 @@ class ScopeRun:
         if kind.list_call.loops or kind.list_call.parent:
             chunk = list({c.id: c for c in chunk}.values())  # several lists may name the same resource
         held = await self._in_catalog(self._held, [c.id for c in chunk])
-        to_read = [c for c in chunk if self.plan.read_all or must_read(kind, c, held.get(c.id))]
+        to_read = [c for c in chunk if self.plan.read_all or self._must_read(c, held.get(c.id))]
+        if self.plan.strategy is Strategy.OPEN_SET:
+            # Those of what is known are the reconcile's business.
+            for one in to_read:
+                one.asks_for_tags = one.id not in held
         chosen = {c.id for c in to_read}
         skipped = [None if c.id in chosen else c.as_text(kind) for c in chunk]
         await self._in_catalog(self.keeping.versions.saw, [c.id for c in chunk], skipped)
         self.coverage.unchanged += len(chunk) - len(to_read)
         await self._ask_for(to_read)
+
+    def _must_read(self, one: Candidate, held: Held | None) -> bool:
+        kind = self.reader.type
+        if not must_read(kind, one, held):
+            return False
+        if self.plan.strategy is not Strategy.OPEN_SET or held is None or held.summary != one.summary:
+            return True
+        path, created = kind.life_cycle.item_state_path, created_at(kind, one.item)
+        if path is None or created is None or value_at(one.item, path) in kind.life_cycle.final_states:
+            return True
+        return not tells_changes(kind) or is_due(created, self.memory.looked_at, self._listed_at)
 
     def _held(self, ids: list[str]) -> dict[str, Held]:
         return self.keeping.versions.held(ids)
@@ -232,7 +262,7 @@ class ScopeRun:
     async def _ask_for(self, candidates: list[Candidate]) -> None:
         self._asked += len(candidates)
         for group in batched(candidates, _TAGS_AT_ONCE):
-            tags = await self._tags_in_bulk(group)
+            tags = await self._tags_in_bulk(tuple(one for one in group if one.asks_for_tags))
             for one in group:
                 one.tags = tags.get(one.id)
             await self._to_read.put(self._together(group))
@@ -355,7 +385,7 @@ class ScopeRun:
         if one.keeps_tags:
             one.summary = item_summary(self.reader.resource(answer), self._item_members(), one.summary)
         tags = one.tags
-        if tags is None and not one.keeps_tags and self._asks_for_tags:
+        if tags is None and one.asks_for_tags and not one.keeps_tags and self._asks_for_tags:
             try:
                 tags = tag_texts(await self.reader.fetch_tags(one.item, answer, one.listing))
             except (ScopeError, DataError, GoneError) as error:

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 OVERLAP = timedelta(minutes=10)
 """Creations are asked for from so long before the newest one known: times may be equal, and indexes late."""
+GROWTH = 1.2
+"""What is open and looks unchanged in its list is read again each time its age has grown by a fifth."""
 RECONCILE_EVERY = timedelta(hours=24)
 
 
@@ -41,6 +44,8 @@ class ScopeMemory:
     """When the whole list was last read to its end and everything in it is known; aware, UTC, our clock."""
     watermark: datetime | None = None
     """The newest creation up to which everything is known; aware, UTC, the provider's clock."""
+    looked_at: datetime | None = None
+    """When the last sweep began that left nothing open; aware, UTC, our clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,28 @@ def plan_scope(
     # Nothing was ever there: then everything that comes is new.
     since = (memory.watermark or memory.whole_at - timedelta(days=1)) - OVERLAP
     return ScopePlan(Strategy.OPEN_SET, "what has ended does not change any more", created_after=since)
+
+
+def tells_changes(resource_type: ResourceType) -> bool:
+    """Return whether a list item shows both the state and a time that moves with it.
+
+    An item that has not changed then means that nothing happened to the resource, but for what is measured while it
+    runs.
+    """
+    life = resource_type.life_cycle
+    return life.item_state_path is not None and life.item_modified_path is not None
+
+
+def is_due(created: datetime, looked_at: datetime | None, now: datetime) -> bool:
+    """Return whether what was open and unchanged is to be read again all the same, for what is measured while it runs.
+
+    True each time its age has passed another power of `GROWTH` since it was last looked at: often for what is young,
+    seldom for what has been running for days. Without a memory of its own of each resource.
+    """
+    if looked_at is None or looked_at <= created or now <= created:
+        return True
+    steps = [math.floor(math.log((at - created).total_seconds(), GROWTH)) for at in (looked_at, now)]
+    return steps[0] != steps[1]
 
 
 def open_set_obstacle(resource_type: ResourceType) -> str:
