@@ -55,6 +55,8 @@ class Coverage:
     """When the whole list was last read: by this sweep, or by the one that it goes on from."""
     watermark: datetime | None = None
     """The newest creation, by the provider's clock, up to which everything is known."""
+    listed_at: datetime | None = None
+    """When its list was read, by the provider's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class Ledger:
         values += [coverage.tags_status, sorted(coverage.drift)]
         values += [coverage.started_at.replace(tzinfo=None), end.replace(tzinfo=None)]
         values += [coverage.strategy or None, _naive(coverage.whole_at), _naive(coverage.watermark)]
+        values += [_naive(coverage.listed_at), sorted(coverage.unknown_facets)]
         marks = ", ".join("?" for _ in values)
         with self._catalog.transaction() as connection:
             run(connection, f"INSERT INTO coverage VALUES ({marks})", values)
@@ -108,9 +111,9 @@ class Ledger:
         """Do what else is to be done of a scope that is finished, in the transaction of its row."""
 
     def memory(self, account_id: str, region: str, type_name: str) -> tuple[datetime | None, ...]:
-        """Return when a scope was last whole, up to which creation it is known, and when it was last looked at.
+        """Return when a scope was last whole, up to which creation it is known, and when it was last listed.
 
-        Shape: three times; aware, UTC.
+        Shape: three times, aware, UTC; the second and the third by the provider's clock.
         """
         [row] = run(self._catalog.connection, MEMORY_SQL, [account_id, region, type_name])
         return tuple(map(_aware, row))

@@ -6,7 +6,7 @@ from stocktake.store.event_tables import EVENT_TABLES
 from stocktake.store.lease_tables import LEASE_TABLES
 from stocktake.store.resource_tables import RESOURCE_TABLES
 from stocktake.store.schema_tables import SCHEMA_TABLES
-from stocktake.store.strategy_columns import STRATEGY_COLUMNS
+from stocktake.store.strategy_columns import LOOK_COLUMNS, STRATEGY_COLUMNS
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -118,6 +118,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     STRATEGY_COLUMNS,
     SCHEMA_TABLES,
     EVENT_TABLES,
+    LOOK_COLUMNS,
 )
 
 FORMAT_VERSION = len(MIGRATIONS)

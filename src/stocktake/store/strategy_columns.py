@@ -22,8 +22,15 @@ STRATEGY_COLUMNS = (
     ) AS w USING (account_id, region, type)
     """,
 )
+LOOK_COLUMNS = (
+    # When the list was read, by the provider's clock: what runs on unchanged is read again by its age then and now.
+    "ALTER TABLE coverage ADD COLUMN listed_at TIMESTAMP",
+    "ALTER TABLE coverage ADD COLUMN unknown_facets VARCHAR[]",
+    *STRATEGY_COLUMNS[-2:],
+)
 MEMORY_SQL = """
-    SELECT max(whole_at), arg_max(watermark, finished_at), max(started_at) FROM coverage
+    SELECT max(whole_at), arg_max(watermark, finished_at), arg_max(listed_at, finished_at)
+    FROM coverage
     WHERE account_id = ? AND region = ? AND type = ? AND status = 'complete' AND whole_at IS NOT NULL
 """
-"""Of a scope: when it was last whole, the watermark of the last sweep that left nothing open, and when that began."""
+"""Of a scope: when it was last whole, and of the last sweep that left nothing open the watermark and when it listed."""

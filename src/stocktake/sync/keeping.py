@@ -124,7 +124,7 @@ class ScopeKeeping:
         return self._keeper.redactor.raw(body.decode(errors="replace"))
 
     def memory(self) -> tuple[datetime | None, ...]:
-        """Return when the scope was last whole, up to which creation it is known, and when it was last looked at."""
+        """Return when the scope was last whole, up to which creation it is known, and when it was last listed."""
         c = self._coverage
         return self._ledger.memory(c.account_id, c.region, c.type)
 

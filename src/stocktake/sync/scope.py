@@ -181,7 +181,7 @@ class ScopeRun:
         async for page in self.reader.iter_pages(await self._list_arguments()):
             chunk += [candidate(self.reader.type, self.reader.scope, item, page.listing) for item in page.items]
             self.coverage.listed += len(page.items)
-            self._listed_at = page.server_time
+            self._listed_at = self.coverage.listed_at = page.server_time
             self._report()
             if len(chunk) >= CHUNK:
                 await self._compare(chunk)

@@ -45,7 +45,7 @@ class ScopeMemory:
     watermark: datetime | None = None
     """The newest creation up to which everything is known; aware, UTC, the provider's clock."""
     looked_at: datetime | None = None
-    """When the last sweep began that left nothing open; aware, UTC, our clock."""
+    """When it was last listed by a sweep that left nothing open; aware, UTC, the provider's clock."""
 
 
 @dataclass(frozen=True, slots=True)
