@@ -188,6 +188,18 @@ def test_links_resolve(file: Path) -> None:
             assert anchor in anchors(target), link
 
 
+def test_pictures_are_there_and_small() -> None:
+    shown = {
+        (file.parent / target).resolve()
+        for file in PAGES
+        for target in re.findall(r"!\[[^\]]+\]\(([^)\s]+)\)", file.read_text(encoding="utf-8"))
+    }
+    assert shown
+    for picture in shown:
+        assert picture.is_relative_to(DOCS / "images"), picture
+        assert 1_000 < picture.stat().st_size < 150_000, picture
+
+
 def anchors(file: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", FENCE.sub("", file.read_text(encoding="utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
