@@ -106,11 +106,12 @@ def _write(
         table = table.append_column(name, values)
     ledger = Ledger(catalog, moment)
     versions = ScopeVersions(catalog, resource_type, ACCOUNT, REGION, ledger.sweep_id)
+    coverage = Coverage(ACCOUNT, REGION, resource_type.name, moment, status=status, finished_at=moment)
     if status == "complete":
         versions.saw(ids, [None] * len(ids))
-        versions.apply(table, moment)
-        versions.close_unseen(moment)
+        applied = versions.apply(table, moment)
+        coverage.new, coverage.changed = applied.new, applied.changed
+        coverage.deleted = versions.close_unseen(moment)
     versions.close()
-    coverage = Coverage(ACCOUNT, REGION, resource_type.name, moment, status=status, finished_at=moment)
     ledger.write_coverage(coverage)
     ledger.finish("complete" if status == "complete" else "gaps", 1, moment)

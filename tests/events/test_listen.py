@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import threading
 from collections.abc import Iterator
@@ -232,6 +233,10 @@ def test_the_command(estate: EventEstate) -> None:
     result = CliRunner().invoke(program, [*words, "--endpoint-url", estate.cloud.endpoint_url])
     assert result.exit_code == 0, result.output
     assert "1 messages; resources: 1 read, 0 times named again; 1 new, 0 changed, 0 deleted" in result.output
+    estate.send([state_change(estate.create("another"))])
+    result = CliRunner().invoke(program, [*words, "--endpoint-url", estate.cloud.endpoint_url, "-o", "json"])
+    told = json.loads(result.output)
+    assert (told["fates"], told["new"], told["poison"]) == ({"read": 1}, 1, 0)
     result = CliRunner().invoke(program, ["listen", "--queue", "nowhere", "--catalog", str(estate.catalog)])
     assert result.exit_code == 2
     assert "is no URL of a queue" in result.output

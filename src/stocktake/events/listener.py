@@ -85,7 +85,7 @@ class ListenReport:
     """Events that name nothing that is followed."""
     coalesced: int = 0
     """Times a resource was named and needed no call of its own."""
-    fates: Counter[str] = field(default_factory=Counter)
+    fates: Counter[Fate] = field(default_factory=Counter)
     new: int = 0
     changed: int = 0
     deleted: int = 0

@@ -36,6 +36,7 @@ COMMANDS = (
     "lineage",
     "ask",
     "policy",
+    "notify",
     "permissions",
     "types",
     "schema",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,8 +13,9 @@ from stocktake.serve.cli.account_options import account_options, limit_options
 from stocktake.serve.cli.options import catalog_option, complete_type, debug_option, models_option
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
+    from stocktake.core.settings import Settings
     from stocktake.events.listener import ListenReport
     from stocktake.serve.cli.invocation import Invocation
 
@@ -48,6 +50,13 @@ _REASONS_SHOWN = 10
 @click.option(
     "--max-messages", type=click.IntRange(min=1), metavar="NUMBER", help="End after so many messages, or a few more."
 )
+@click.option(
+    "--notices",
+    "notices_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Tell what is new each time, as `stocktake notify` does.",
+)
 @limit_options
 @click.option(
     "-o",
@@ -79,6 +88,7 @@ def command(
     endpoint_url: str | None,
     once: bool,
     max_messages: int | None,
+    notices_file: Path | None,
     limits: tuple[str, ...],
     max_calls_per_second: float | None,
     timeout_seconds: float,
@@ -118,7 +128,8 @@ def command(
     )
     invocation.kept = _KEPT
     request = ListenRequest(queue, collect, queue_profile, queue_region, once=once, most_messages=max_messages)
-    report = listen(request, _Telling())
+    concluded = _notifying(notices_file, settings) if notices_file is not None else None
+    report = listen(request, _Telling(), concluded=concluded)
     if form == "json":
         from stocktake.serve.telling.values import to_json
 
@@ -128,6 +139,29 @@ def command(
     for reason, count in report.left.most_common(_REASONS_SHOWN):
         click.echo(f"{count:,} times: {reason}", err=True)
     return report.exit_code
+
+
+def _notifying(file: Path, settings: Settings) -> Callable[[], None]:
+    """Return what tells what is new; a channel that fails does not end the listening."""
+    from stocktake.core.clock import SystemClock
+    from stocktake.core.errors import StocktakeError
+    from stocktake.notices.config import read_config
+    from stocktake.notices.telling import Telling, notify
+    from stocktake.policies.packs import read_packs
+
+    telling = Telling(
+        settings.catalog, read_config(file), read_packs(), lock_wait_seconds=max(settings.lock_wait_seconds, 60.0)
+    )
+
+    def tell() -> None:
+        try:
+            problems = notify(telling, SystemClock().now()).problems
+        except StocktakeError as error:
+            problems = {"not told": f"{error.message} {error.hint}"}
+        for channel, problem in problems.items():
+            click.echo(f"{channel}: {problem}", err=True)
+
+    return tell
 
 
 class _Telling:
@@ -154,4 +188,5 @@ def _line(report: ListenReport) -> str:
 
 def report_document(report: ListenReport) -> dict[str, object]:
     """Return what `listen -o json` prints."""
-    return dataclasses.asdict(report) | {"fates": dict(report.fates), "left": dict(report.left)}
+    fates = {str(fate.value): count for fate, count in report.fates.items()}
+    return dataclasses.asdict(report) | {"fates": fates, "left": dict(report.left)}
