@@ -175,7 +175,7 @@ def test_groups_and_their_map_lead_on(client: httpx.Client) -> None:
     assert names(get(client, html.unescape(link[1]))) == ["alpha"]
     drawn = get(client, view="map", group="state")
     assert drawn.count('class="area ') == 2
-    assert '<title>InProgress: 2' in drawn
+    assert "<title>InProgress: 2" in drawn
 
 
 def test_pages_go_on(client: httpx.Client) -> None:
