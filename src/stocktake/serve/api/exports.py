@@ -45,12 +45,16 @@ def export_search(
     types: Types = None,
     as_of: Moment = None,
 ) -> StreamingResponse:
-    """Return what is found as a file, up to the server's limit of rows, oldest first."""
+    """Return what is found as a file, oldest first, up to the server's limit of rows: `x-truncated` says whether."""
     require_scope(visitor, "export")
     house.audit.write("export", visitor.name, kind="search", text=q, form=form)
-    pages = _pages(house, visitor, q, types or [], moment_of(as_of, house.now()))
+    totals: list[int] = []
+    pages = _pages(house, visitor, q, types or [], moment_of(as_of, house.now()), totals)
     first = next(pages)
-    return _file(first.schema, itertools.chain([first], pages), form, "resources")
+    answer = _file(first.schema, itertools.chain([first], pages), form, "resources")
+    answer.headers["x-total"] = str(totals[0])
+    answer.headers["x-truncated"] = "true" if totals[0] > house.config.limits.export_rows else "false"
+    return answer
 
 
 @router.post("/sql", summary="A statement's rows, as a file", response_class=StreamingResponse)
@@ -77,9 +81,9 @@ def _file(schema: pa.Schema, batches: Iterator[pa.RecordBatch], form: str, name:
 
 
 def _pages(
-    house: House, visitor: Visitor, text: str, types: list[str], as_of: datetime | None
+    house: House, visitor: Visitor, text: str, types: list[str], as_of: datetime | None, totals: list[int]
 ) -> Iterator[pa.RecordBatch]:
-    """Yield what is found, a page at a time; one page at least."""
+    """Yield what is found, a page at a time; one page at least. `totals` gets how much there is."""
     from stocktake.query.search.page import to_arrow
     from stocktake.query.search.run import search
 
@@ -98,6 +102,7 @@ def _pages(
                 now=house.now(),
                 reach=visitor.reach,
             )
+        totals.append(page.total)
         reader = to_arrow(page)
         table = reader.read_all()
         yield from table.to_batches() or [_empty(table.schema)]

@@ -30,7 +30,7 @@ class Audit:
         """Lines that could not be written."""
 
     def write(self, event: str, visitor: str, **facts: object) -> None:
-        """Keep that something was asked: login, logout, refused, query, sql, export, sync, edit, token."""
+        """Keep that something was asked: login, logout, refused, page, query, sql, export, sync, edit, token."""
         if self._path is None:
             return
         line: dict[str, object] = {

@@ -72,6 +72,7 @@ class Gate:
             route = scope.get("route")
             template = getattr(route, "path", "") or "(none)"
             self._metrics.count(template, scope["method"], status, time.perf_counter() - began)
+            self._note_page(scope, status)
 
     def _admit(self, scope: Scope) -> None:
         """Let the request in, with who asks in its state. Raises: RefusedError."""
@@ -93,6 +94,15 @@ class Gate:
         if visitor is not None and not visitor.has_scope("read") and path != "/metrics" and path.startswith(_API):
             _check_scope_without_read(visitor, path)
         scope.setdefault("state", {})["visitor"] = visitor
+
+    def _note_page(self, scope: Scope, status: int) -> None:
+        """Keep which page was looked at; requests of the API say more of themselves."""
+        visitor = scope.get("state", {}).get("visitor")
+        if visitor is not None and not scope["path"].startswith((*_PUBLIC, _API, "/metrics")):
+            query = scope["query_string"].decode("latin-1")
+            self._house.audit.write(
+                "page", visitor.name, method=scope["method"], path=scope["path"], query=query, status=status
+            )
 
     def _visitor(self, headers: dict[str, str]) -> Visitor | None:
         """Return who asks; None for a stranger. Raises: RefusedError (401) for a token that is not good."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from stocktake.core.errors import UserError
+from stocktake.core.errors import CatalogAccessError, UserError
 from stocktake.serve.gate.sessions import hash_of
 
 if TYPE_CHECKING:
@@ -132,7 +133,8 @@ class Tokens:
         if now - self._noted.get(token.id, token.used_at or 0.0) < _NOTED_SECONDS:
             return
         self._noted[token.id] = now
-        with self._own.connection() as connection:
+        # Where it cannot be kept (a full disk), the token is good all the same.
+        with suppress(CatalogAccessError), self._own.connection() as connection:
             connection.execute("UPDATE tokens SET used_at = ? WHERE id = ?", (now, token.id))
 
 
