@@ -34,9 +34,9 @@ def resolve_edges(connection: duckdb.DuckDBPyConnection, known: Mapping[str, int
     """
     rows = run(connection, "SELECT type, name_column, schema_json FROM resource_types ORDER BY type")
     held = [_Held(str(name), column, own_names(name, orjson.loads(schema))) for name, column, schema in rows]
-    _resolve(connection, held, "_sweep = $sweep", sweep_id)
+    _resolve(connection, held, "v._sweep = $sweep", sweep_id)
     fresh = [replace(one, after_sweep=known[one.type]) for one in held if one.type in known]
-    _resolve(connection, fresh, "_sweep < $sweep", sweep_id)
+    _resolve(connection, fresh, f"v._sweep < $sweep AND ({_may_lead_sql(fresh)})", sweep_id)
     run(
         connection,
         "DELETE FROM relation_versions WHERE source_type = target_type AND source_id = target_id "
@@ -92,13 +92,38 @@ def _collect_pending(connection: duckdb.DuckDBPyConnection, which: str, sweep_id
                 v.target_account_id, v.target_region, coalesce(t.types, []) AS types
             FROM relation_versions AS v
             LEFT JOIN relation_fields AS t ON t.source_type = v.source_type AND t.path = v.path
-            WHERE v.target_id IS NULL AND v.{which}
+            WHERE v.target_id IS NULL AND {which}
         )
         """,
         {"sweep": sweep_id},
     )
     [row] = run(connection, f"SELECT count(*) FROM {_PENDING}")
     return bool(row[0])
+
+
+def _may_lead_sql(held: list[_Held]) -> str:
+    """Return the condition that an edge may lead to one of these types at all: what `_matches_sql` asks of types alone.
+
+    Of what leads nowhere, most leads to types that nobody reads: a bucket of each job, an image, a role.
+    """
+    types = ", ".join(text(one.type) for one in held) or "NULL"
+    services = ", ".join(
+        text(one) for one in sorted({s for one in held for s in known_types().arn_services.get(one.type, ())})
+    )
+    leaves = {column for one in held for column in one.columns}
+    leaves |= {f"{one.type.split('_')[1]}_{column}" for one in held for column in one.columns}
+    named = ", ".join(text(one) for one in sorted(leaves)) or "NULL"
+    return f"""
+        CASE v.form
+        WHEN {text(ID)} THEN true
+        WHEN {text(NAME)} THEN (v.source_type, v.path) IN (
+            SELECT source_type, path FROM relation_fields
+            WHERE list_has_any(types, [{types}]) OR split_part(path, '.', -1) IN ({named})
+        )
+        WHEN {text(ARN)} THEN coalesce(v.target_type IN ({types}), true)
+            OR split_part(v.value, ':', 3) IN ({services or "NULL"})
+        ELSE v.target_type IN ({types}) END OR v.path = '_id'
+    """
 
 
 def _held_sql(held: _Held) -> str:
