@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _COLORS = 8
 _GAP = 2
-_LETTER, _LINE = 7.6, 15
+_LEAST_WIDE, _LINE = 44, 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +58,15 @@ def _area(area: Area, place: Place, number: int) -> Markup:
         element("rect", class_=f"area area-{number % _COLORS + 1}", x=round(place.x, 1), y=round(place.y, 1),
                 width=round(wide, 1), height=round(high, 1), rx=3),
     ]  # fmt: skip
-    letters = int((wide - 14) / _LETTER)
-    if letters >= 4 and high >= _LINE + 6:
-        x, y = round(place.x + 7, 1), round(place.y + 17, 1)
-        inside.append(text(_cut(area.name, letters), class_="area-name", x=x, y=y))
+    if wide >= _LEAST_WIDE and high >= _LINE + 6:
+        lines = [text(area.name, class_="area-name", x=7, y=17)]
         if high >= 2 * _LINE + 8:
-            inside.append(text(_cut(area.about, letters), class_="area-about", x=x, y=y + _LINE))
-    # Its title names it; a label besides would have to say what is written inside, cut or not.
+            lines.append(text(area.about, class_="area-about", x=7, y=17 + _LINE))
+        # A picture of its own, which cuts off what is too long.
+        corner = {"x": round(place.x, 1), "y": round(place.y, 1)}
+        inside.append(element("svg", *lines, **corner, width=round(wide, 1), height=round(high, 1)))
+    # Its title names it; a label besides would have to say what is written inside.
     return element("a", *inside, href=area.address)
-
-
-def _cut(words: str, most: int) -> str:
-    return words if len(words) <= most else words[: most - 1] + "…"
 
 
 def squarify(sizes: Sequence[float], whole: Place) -> list[Place]:
