@@ -165,6 +165,7 @@ def main() -> None:
     parser.add_argument("--sql-jobs", type=int, default=1_000_000, help="training jobs, and as many mixed resources")
     parser.add_argument("--insights", action="store_true", help="only what is derived of many training jobs")
     parser.add_argument("--policies", action="store_true", help="only many training jobs judged by all their rules")
+    parser.add_argument("--listen", action="store_true", help="only events from a queue to rows")
     parser.add_argument(
         "--sharing",
         type=float,
@@ -190,6 +191,9 @@ def main() -> None:
         return
     if given.policies:
         subprocess.run([sys.executable, str(HERE / "policies.py")], check=True)
+        return
+    if given.listen:
+        subprocess.run([sys.executable, str(HERE / "listen.py")], check=True)
         return
     if given.search:
         subprocess.run([sys.executable, str(HERE / "search.py")], check=True)

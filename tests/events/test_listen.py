@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,7 @@ from stocktake.store.catalog import open_catalog
 from stocktake.store.leases import new_holder
 from stocktake.store.shared_sweep import SharedSweep
 from stocktake.sync import run_sync
+from stocktake.sync.access import find_door
 
 STATE = f"SELECT training_job_status FROM {JOB} WHERE training_job_name = 'new-one'"
 WHOLE = (
@@ -235,11 +239,30 @@ def test_the_command(estate: EventEstate) -> None:
     assert "1 messages; resources: 1 read, 0 times named again; 1 new, 0 changed, 0 deleted" in result.output
     estate.send([state_change(estate.create("another"))])
     result = CliRunner().invoke(program, [*words, "--endpoint-url", estate.cloud.endpoint_url, "-o", "json"])
-    told = json.loads(result.output)
+    told = json.loads(result.stdout)
     assert (told["fates"], told["new"], told["poison"]) == ({"read": 1}, 1, 0)
     result = CliRunner().invoke(program, ["listen", "--queue", "nowhere", "--catalog", str(estate.catalog)])
     assert result.exit_code == 2
     assert "is no URL of a queue" in result.output
+
+
+def test_it_writes_through_whoever_has_the_catalog_open(estate: EventEstate) -> None:
+    estate.send([state_change(estate.create("new-one")), "poison"])
+    words = [sys.executable, "-m", "stocktake", "listen", "--queue", estate.queue, "--once", "-o", "json"]
+    words += ["--catalog", str(estate.catalog), "--endpoint-url", estate.cloud.endpoint_url]
+    with ThreadPoolExecutor(1) as thread:
+        door = thread.submit(find_door, estate.catalog, thread, 30.0).result()
+        try:
+            ended = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
+        finally:
+            door.leave()
+            thread.submit(door.close).result()
+    assert ended.returncode == 3, ended.stderr
+    told = json.loads(ended.stdout)
+    assert (told["new"], told["poison"], told["bursts"]) == (1, 1, 1)
+    assert estate.rows(STATE) == [("InProgress",)]
+    assert estate.rows("SELECT count(*) FROM resource_index WHERE name = 'new-one'") == [(1,)]
+    assert estate.visible() == 0
 
 
 def test_a_queue_that_does_not_exist_is_told(estate: EventEstate) -> None:

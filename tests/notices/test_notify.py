@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from click.testing import CliRunner
 from policy_rows import write_documents
 from sample_catalog import training_job
 from stocktake.core.errors import UserError
-from stocktake.notices.config import Channel, read_config
+from stocktake.notices.config import Channel, FindingFilter, Notice, NoticeConfig, read_config
 from stocktake.notices.telling import Telling, Told, notify
 from stocktake.notices.webhook import NotTakenError, send_webhook, sign
 from stocktake.policies.packs import own_packs
@@ -195,6 +196,45 @@ def test_what_cannot_be_judged_now_is_not_told_again(
     write(tmp_path, 2, old=UNPINNED)
     tell()
     assert len(told(receiver, "findings.opened", "findings")) >= 1
+
+
+def test_apprise_tells_people(tmp_path: Path) -> None:
+    write(tmp_path, 0, old=UNPINNED)
+    came: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            came.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        channel = Channel("chat", apprise=f"json://127.0.0.1:{server.server_port}/")
+        notice = Notice("images", ("chat",), FindingFilter(policies=(POLICY,)))
+        telling = Telling(tmp_path / "c.duckdb", NoticeConfig({"chat": channel}, (notice,)), own_packs())
+        assert notify(telling, NOW, from_the_start=True).sent == 1
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert came[0]["title"] == "Stocktake, images: 1 new findings"
+    assert came[0]["message"].endswith("- old")
+
+
+def test_without_apprise_the_message_waits(tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, 0, old=UNPINNED)
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    notice = Notice("images", ("chat", "hook"), FindingFilter(policies=(POLICY,)))
+    channels = {"chat": Channel("chat", apprise="json://x"), "hook": Channel("hook", receiver.url, SECRET.encode())}
+    telling = Telling(tmp_path / "c.duckdb", NoticeConfig(channels, (notice,)), own_packs())
+    found = notify(telling, NOW, from_the_start=True)
+    # One channel's trouble is no other's.
+    assert (found.sent, found.waiting) == (1, 1)
+    assert "stocktake[notify]" in found.problems["chat"]
 
 
 def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
