@@ -5,6 +5,7 @@ A SQLite file of its own: the catalog has one writer, and it is not the server.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from contextlib import contextmanager
@@ -61,8 +62,8 @@ class OwnStore:
         try:
             with self._connected() as connection:
                 yield connection
-        except sqlite3.Error as error:
-            is_full = "full" in str(error)
+        except (sqlite3.Error, OSError) as error:
+            is_full = "full" in str(error) or "No space left" in str(error)
             raise CatalogAccessError(
                 f"{self.path} cannot be used: {error}",
                 code="disk_full" if is_full else "own_store",
@@ -73,12 +74,12 @@ class OwnStore:
     def _connected(self) -> sqlite3.Connection:
         found = getattr(self._local, "connection", None)
         if found is None:
-            is_new = not self.path.exists()
+            # Before there is anything in it, and so for the files beside it, too: nobody else may read it.
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             found = sqlite3.connect(self.path, timeout=10.0)
             found.execute("PRAGMA journal_mode = WAL")
             found.executescript(_TABLES)
-            if is_new:
-                self.path.chmod(0o600)
             self._local.connection = found
         connection: sqlite3.Connection = found
         return connection
