@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -102,13 +103,10 @@ def show_rules(request: Request, house: TheHouse, who: TheVisitor, q: Word = "")
 def show_exceptions(request: Request, house: TheHouse, who: TheVisitor) -> HTMLResponse:
     """Show who answers for what, and until when."""
     _, report = judged(house, who)
-    covered: dict[int, int] = {}
-    for one in report.findings:
-        if one.exception is not None:
-            covered[id(one.exception)] = covered.get(id(one.exception), 0) + 1
+    covered = Counter(one.exception for one in report.findings if one.exception is not None)
     today = house.now().date()
     rows = [
-        {"exception": one, "covers": covered.get(id(one), 0), "is_over": one.is_over(today)}
+        {"exception": one, "covers": covered[one], "is_over": one.is_over(today)}
         for one in sorted(house.exceptions(), key=lambda one: one.expires)
     ]
     return render(
