@@ -21,6 +21,7 @@ _STATUS: Mapping[str, int] = {
     "not_found": 404,
     "type_not_held": 404,
     "no_such_table": 404,
+    "no_such_query": 404,
     "not_known_then": 404,
     "no_catalog": 404,
     "ambiguous_resource": 409,
