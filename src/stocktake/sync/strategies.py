@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 OVERLAP = timedelta(minutes=10)
 """Creations are asked for from so long before the newest one known: times may be equal, and indexes late."""
 GROWTH = 1.2
-"""What is open and looks unchanged in its list is read again each time its age has grown by a fifth."""
+"""What is open and looks unchanged in its list is read again each time its age has grown by a fifth, …"""
+SOONEST = timedelta(minutes=30)
+"""… though not sooner than after this time."""
 RECONCILE_EVERY = timedelta(hours=24)
 
 
@@ -111,13 +113,20 @@ def tells_changes(resource_type: ResourceType) -> bool:
 def is_due(created: datetime, looked_at: datetime | None, now: datetime) -> bool:
     """Return whether what was open and unchanged is to be read again all the same, for what is measured while it runs.
 
-    True each time its age has passed another power of `GROWTH` since it was last looked at: often for what is young,
-    seldom for what has been running for days. Without a memory of its own of each resource.
+    True each time its age has passed another step since it was last looked at: often for what is young, seldom for what
+    has been running for days. Without a memory of its own of each resource.
     """
-    if looked_at is None or looked_at <= created or now <= created:
+    if looked_at is None or looked_at < created or now < created:
         return True
-    steps = [math.floor(math.log((at - created).total_seconds(), GROWTH)) for at in (looked_at, now)]
-    return steps[0] != steps[1]
+    return _steps(now - created) != _steps(looked_at - created)
+
+
+def _steps(age: timedelta) -> int:
+    """Return how many steps an age has behind it: of `SOONEST` at first, then of a fifth of itself."""
+    even = SOONEST / (GROWTH - 1)
+    if age < even:
+        return age // SOONEST
+    return math.floor(even / SOONEST + math.log(age / even, GROWTH))
 
 
 def open_set_obstacle(resource_type: ResourceType) -> str:
