@@ -12,9 +12,12 @@ import pytest
 from simulated_estate import ACCOUNT, JOB, SimulatedEstate, simulate
 from stocktake.core.errors import UserError
 from stocktake.insights.job_board import Board, BoardFilter, read_board
+from stocktake.insights.job_report import read_job
+from stocktake.insights.metric_runs import read_metric_runs
 from stocktake.insights.prices import read_prices
 from stocktake.query.connection import open_reading
 from stocktake.query.reach import Reach
+from stocktake.query.resources import find_resource
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 ALL_DAYS = 100_000
@@ -101,6 +104,21 @@ def test_filters_and_reach_leave_out_the_rest(simulated: SimulatedEstate) -> Non
         whole.parts[name] for name in ("states", "running")
     ]
     assert board(simulated, reach=Reach(types=("aws_s3_*",))).types == ()
+
+
+def test_runs_of_a_like_are_those_that_write_to_the_same_place(simulated: SimulatedEstate) -> None:
+    with open_reading(simulated.catalog) as catalog:
+        found = 0
+        for job in [one for one in simulated.truth if one["status"] == "Completed" and one["launcher"] == "direct"][:8]:
+            report = read_job(catalog, find_resource(catalog, job["arn"]), with_edges=False)
+            runs = read_metric_runs(catalog, report)
+            assert [run.ended_at for run in runs] == sorted(run.ended_at for run in runs)
+            if report.metrics:
+                [own] = [run for run in runs if run.id == job["arn"]]
+                assert own.metrics == report.metrics
+                found += 1
+            assert read_metric_runs(catalog, report, reach=Reach(accounts=frozenset({"999999999999"}))) == []
+        assert found
 
 
 def test_a_type_that_is_not_held_is_an_error(simulated: SimulatedEstate) -> None:
