@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 from playwright.sync_api import Page, expect
 
@@ -67,7 +68,7 @@ def test_rows_and_the_panel_by_keys(open_tab: OpenTab) -> None:
     page.keyboard.press("Enter")
     panel = page.locator("#panel")
     expect(panel.locator(".resource-name")).to_have_text(name)
-    assert "panel=arn:aws:sagemaker" in page.url
+    assert "panel=arn:aws:sagemaker" in unquote(page.url)
     tab.check_accessibility()
     panel.get_by_role("link", name="Relations").click()
     expect(panel.locator("svg.graph")).to_be_visible()

@@ -17,7 +17,7 @@ from stocktake.serve.gate.visitor import require
 from stocktake.serve.telling.commands import search_command
 from stocktake.serve.web.found import Found, find, read_unread
 from stocktake.serve.web.given import TheHouse, TheVisitor
-from stocktake.serve.web.pages.resource import Wanted, read_context
+from stocktake.serve.web.pages.resource import MOST_EXPANDED, Wanted, read_context
 from stocktake.serve.web.pictures.treemap import Area, treemap
 from stocktake.serve.web.rendering import render, render_text
 from stocktake.serve.web.views.catalog import (
@@ -78,10 +78,13 @@ def _panel(request: Request, house: House, catalog: Catalog, state: CatalogState
     """Return the side panel where the address names a resource, so that it is there without a script, too."""
     if not state.panel:
         return Markup("")
-    asked = dict(state.panel_parameters)
+    asked = {name: values[-1] for name, values in state.panel_parameters.items()}
+    expanded = state.panel_parameters.get("expand", ())[:MOST_EXPANDED]
     type_name, account, region, tab, as_of = (asked.get(name, "") for name in _OF_PANEL)
     try:
-        context = read_context(house, catalog, Wanted(state.panel, type_name, account, region, tab, as_of, asked))
+        context = read_context(
+            house, catalog, Wanted(state.panel, type_name, account, region, tab, as_of, asked, expanded)
+        )
     except UserError as error:
         return render_text(request, "problem_part.html", problem=error.as_dict())
     return render_text(request, "resource_part.html", **context)

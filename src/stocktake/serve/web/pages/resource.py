@@ -25,7 +25,7 @@ router = APIRouter()
 Key = Annotated[str, Query(min_length=1, max_length=2_048)]
 Word = Annotated[str, Query(max_length=200)]
 _MOST_EDGES = 400
-_MOST_EXPANDED = 8
+MOST_EXPANDED = 8
 
 
 @router.get("/resource")
@@ -44,7 +44,7 @@ def show(
     """Show a resource, one part of it at a time; for a panel only what stands in it."""
     from stocktake.query.within import within
 
-    expanded = tuple(request.query_params.getlist("expand")[:_MOST_EXPANDED])
+    expanded = tuple(request.query_params.getlist("expand")[:MOST_EXPANDED])
     asked = dict(request.query_params.multi_items())
     wanted = Wanted(key, type, account, region, tab, as_of, asked, expanded)
     with house.reading() as opened:

@@ -38,7 +38,7 @@ class CatalogState:
     view: str = ""
     """map: the groups as areas; else a list."""
     panel: str = ""
-    panel_parameters: Mapping[str, str] = field(default_factory=dict)
+    panel_parameters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def facets(self) -> tuple[str, ...]:
@@ -99,12 +99,12 @@ def read_state(pairs: Iterable[tuple[str, str]]) -> CatalogState:
     chosen: dict[str, list[str]] = {}
     single: dict[str, str] = {}
     lists: dict[str, list[str]] = {"facet": [], "cols": []}
-    panel: dict[str, str] = {}
+    panel: dict[str, list[str]] = {}
     for name, value in pairs:
         if name.startswith(_CHOICE) and len(name) > len(_CHOICE) and value:
             chosen.setdefault(name.removeprefix(_CHOICE), []).append(value)
         elif name.startswith(_PANEL):
-            panel[name.removeprefix(_PANEL)] = value
+            panel.setdefault(name.removeprefix(_PANEL), []).append(value)
         elif name in lists:
             lists[name] += [one.strip() for one in (value.split(",") if name == "cols" else [value]) if one.strip()]
         elif value:
@@ -123,5 +123,5 @@ def read_state(pairs: Iterable[tuple[str, str]]) -> CatalogState:
         deleted=single.get("deleted", "") == "1",
         view="map" if single.get("view") == "map" else "",
         panel=single.get("panel", "") if single.get("panel") != "1" else "",
-        panel_parameters=panel,
+        panel_parameters={name: tuple(values) for name, values in list(panel.items())[:_MOST]},
     )
