@@ -25,7 +25,7 @@ from stocktake.serve.gate.house import House
 from stocktake.serve.gate.sessions import Person
 from stocktake.serve.running import listen, server
 
-_SECONDS = 30.0
+_SECONDS = 180.0
 TYPES = (JOB, "aws_iam_role", "aws_s3_bucket", "aws_sagemaker_model", "aws_ec2_subnet")
 
 
