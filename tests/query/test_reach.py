@@ -200,17 +200,20 @@ OF_ONE: dict[str, Callable[[Catalog, Seen, Reach], Any]] = {
 EDGES = ("relations", "lineage", "export")
 """What tells of ends of edges: where not all is within reach, of what is not held no more is told than its value."""
 
+KEYS = ("note", "keys", "tag keys")
+"""What tells keys of tags: who may see everything is also told those that no resource has any more."""
+
+# A name of two types may lead to another one where a part is held only: docs/access.md. So keys are called otherwise.
 seen = st.builds(
-    Seen,
+    lambda kind, account, state, refers: Seen(kind, account, NAMES[kind == KEY], state, refers),
     st.sampled_from(TYPES),
     st.sampled_from(ACCOUNTS),
-    st.sampled_from(NAMES),
     st.integers(0, 2),
     st.one_of(st.just(("", "")), st.tuples(st.sampled_from(ACCOUNTS), st.sampled_from(NAMES))),
 )
 sweep = st.builds(
     Sweep,
-    st.lists(seen, min_size=3, max_size=9, unique_by=lambda one: one.id).map(tuple),
+    st.lists(seen, min_size=2, max_size=7, unique_by=lambda one: one.id).map(tuple),
     st.frozensets(st.tuples(st.sampled_from(ACCOUNTS), st.sampled_from(TYPES)), max_size=1),
 )
 
@@ -221,18 +224,18 @@ def check(folder: Path, sweeps: list[Sweep], reach: Reach, *, at_length: bool) -
     write_estate(only, sweeps, reach)
 
     def asked(catalog: Catalog, reach: Reach) -> dict[str, Any]:
-        return answers(catalog, reach) | (long_answers(catalog, reach, folder) if at_length else {})
+        return long_answers(catalog, reach, folder) if at_length else answers(catalog, reach)
 
     with open_reading(whole) as all_of_it, open_reading(only) as part:
         found = asked(all_of_it, reach)
         assert found == asked(part, reach)
         for name, told_of_part in asked(part, EVERYTHING).items():
             # A catalog that nothing was looked for in has sweeps; who may see nothing sees none.
-            if not name.startswith(EDGES) and (name != "status" or found["status"]["scopes"]):
+            if not name.startswith((*EDGES, *KEYS)) and (name != "status" or found["status"]["scopes"]):
                 assert found[name] == told_of_part, name
 
 
-@settings(max_examples=4, deadline=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
 @given(sweeps=st.lists(sweep, min_size=2, max_size=2), reach=st.sampled_from(REACHES))
 def test_an_answer_within_reach_is_that_of_a_catalog_that_never_held_anything_else(
     tmp_path_factory: pytest.TempPathFactory, sweeps: list[Sweep], reach: Reach

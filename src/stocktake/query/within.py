@@ -14,7 +14,7 @@ import duckdb
 
 from stocktake.core.errors import FatalError
 from stocktake.query.covering import is_followed_by_as, place_of_tables, tokens_of
-from stocktake.query.within_tables import PLACES, UNPLACED, covered_sql
+from stocktake.query.within_tables import PLACES, TAG_KEYS, UNPLACED, covered_sql, keys_of_sql, keys_sql
 from stocktake.store.catalog import Catalog, run, translating
 from stocktake.store.type_tables import history_name, quote
 
@@ -31,6 +31,8 @@ _ROWID = "rowid"
 _MOST_LOOKED = 1_000
 _LOOKED: dict[tuple[Path, frozenset[str]], tuple[int, frozenset[str]]] = {}
 """By catalog and accounts: up to which sweep the ledger was read, and which types it said were looked for."""
+_TAG_KEYS: dict[tuple[Path, Reach], tuple[tuple[Any, ...], tuple[str, ...]]] = {}
+"""By catalog and reach: for which state of the search table keys were looked for, and which there are."""
 
 
 def within(catalog: Catalog, reach: Reach) -> Catalog:
@@ -44,7 +46,7 @@ def within(catalog: Catalog, reach: Reach) -> Catalog:
         rows = run(catalog.connection, "SELECT type FROM resource_types ORDER BY type")
         held = [str(name) for (name,) in rows]
         near = _types_within(catalog, held, reach)
-    connection = ReachConnection(catalog.connection, reach, held, near)
+    connection = ReachConnection(catalog.path, catalog.connection, reach, held, near)
     return Catalog(catalog.path, cast(duckdb.DuckDBPyConnection, connection), read_only=catalog.read_only)
 
 
@@ -88,9 +90,15 @@ class ReachConnection:
     """Hands statements on with what they may see in place of the catalog's tables."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, reach: Reach, held: Iterable[str], near: frozenset[str]
+        self,
+        path: Path,
+        connection: duckdb.DuckDBPyConnection,
+        reach: Reach,
+        held: Iterable[str],
+        near: frozenset[str],
     ) -> None:
         self.reach = reach
+        self._path = path
         self._connection = connection
         self._near = near
         self._types: Mapping[str, tuple[str, bool]] = {
@@ -165,7 +173,22 @@ class ReachConnection:
             return f"SELECT {columns if is_history else '*'} FROM {table} WHERE {account}"
         if name in UNPLACED:
             raise _uncovered(name)
+        if name == TAG_KEYS:
+            return keys_sql(self._tag_keys())
         return covered_sql(name, self.reach, self._near, with_rowid=with_rowid) if name in PLACES else ""
+
+    def _tag_keys(self) -> tuple[str, ...]:
+        """Return the keys of the tags within reach: looked for anew where the search table has changed."""
+        [state] = run(self._connection, "SELECT count(*), max(changed_at), max(scope) FROM main.resource_index")
+        kept = _TAG_KEYS.get((self._path, self.reach))
+        if kept is not None and kept[0] == state:
+            return kept[1]
+        rows = run(self._connection, keys_of_sql(self.reach))
+        keys = tuple(sorted(str(key) for (key,) in rows))
+        if len(_TAG_KEYS) >= _MOST_LOOKED:
+            _TAG_KEYS.clear()
+        _TAG_KEYS[self._path, self.reach] = (state, keys)
+        return keys
 
     def _past(self, sql: str, tokens: list[Token]) -> Iterable[tuple[int, int, str]]:
         """Yield the places of calls that tell of a moment, and what stands there instead."""

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from stocktake.store.migrations import MIGRATIONS
+from stocktake.store.resource_rows import literal
 from stocktake.store.retention import PRUNED
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ PLACES: dict[str, tuple[str, str] | None] = {
     "sweeps": None,
 }
 """Every table and view that is no type's: its columns of account and type, where these alone decide."""
+TAG_KEYS = "resource_tag_keys"
 UNPLACED = {
     name.lower()
     for step in MIGRATIONS
@@ -69,17 +71,27 @@ def covered_sql(name: str, reach: Reach, near: Collection[str], *, with_rowid: b
     return f"FROM main.{name} WHERE {_condition(name, reach, near)}"
 
 
+def keys_of_sql(reach: Reach) -> str:
+    """Return the statement that looks for the keys of the tags within reach."""
+    return f"SELECT DISTINCT unnest(map_keys(tags)) FROM {_index(reach)}"
+
+
+def keys_sql(keys: Collection[str]) -> str:
+    """Return the statement that has the rows of `TAG_KEYS` within reach; `keys` are those that are."""
+    condition = f"key IN ({', '.join(map(literal, keys))})" if keys else "false"
+    return f"FROM main.{TAG_KEYS} WHERE {condition}"
+
+
 def _condition(name: str, reach: Reach, near: Collection[str]) -> str:
-    is_near = f"IN ({', '.join(map(_text, sorted(near)))})" if near else "IS NULL"
+    is_near = f"IN ({', '.join(map(literal, sorted(near)))})" if near else "IS NULL"
     entries = f"SELECT unnest(map_entries(tags)) AS e FROM {_index(reach)}"
     conditions = {
         "resource_types": f"type {is_near}",
         "schema_changes": f"type {is_near}",
         "relation_state": f"type {is_near}",
         "relation_fields": f"source_type {is_near}",
-        "resource_tag_keys": f"key IN (SELECT unnest(map_keys(tags)) FROM {_index(reach)})",
         "resource_tag_values": f"(key, value) IN (SELECT (e.key, e.value) FROM ({entries}))",
-        "catalog_meta": f"NOT starts_with(key, {_text(PRUNED)}) OR substr(key, {len(PRUNED) + 1}) {is_near}",
+        "catalog_meta": f"NOT starts_with(key, {literal(PRUNED)}) OR substr(key, {len(PRUNED) + 1}) {is_near}",
         "lease_holders": f"holder IN (SELECT holder FROM main.scope_leases WHERE {reach.condition(*_PLACED)})",
     }
     return conditions[name]
@@ -130,7 +142,3 @@ def _relations_sql(reach: Reach, *, is_now: bool) -> str:
     )
     edges = f"SELECT * REPLACE ({_masked(reach)}) FROM main.relation_versions WHERE {_sources(reach)}{now}"
     return f"SELECT {columns} FROM ({edges}) WHERE target_id IS NOT NULL OR form <> 'name'"
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
