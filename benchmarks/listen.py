@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -145,12 +146,9 @@ def flood(setting: Setting, events: int) -> dict[str, Any]:
     arns = [row[0] for row in setting.rows(f"SELECT _id FROM {JOB}")]  # noqa: S608 - our own name
     draw = random.Random(7)  # noqa: S311 - chance with a seed, nothing secret
     setting.advance(4 * 3600)
-    deleted = draw.sample(arns, len(arns) // 20)
-    for arn in deleted:
-        try:
+    for arn in draw.sample(arns, len(arns) // 20):
+        with suppress(setting.sagemaker.exceptions.ClientError):  # it may still run
             setting.sagemaker.delete_training_job(TrainingJobName=arn.rsplit("/", 1)[-1])
-        except setting.sagemaker.exceptions.ClientError:
-            deleted.remove(arn)  # it still runs
     named = [*arns, *draw.choices(arns, k=events - len(arns))]
     draw.shuffle(named)
     bodies = [state_change(arn, f"2026-01-{draw.randrange(1, 29):02}T00:00:00Z") for arn in named]
@@ -171,8 +169,15 @@ def flood(setting: Setting, events: int) -> dict[str, Any]:
     whole = f"SELECT * EXCLUDE (_from) FROM {JOB} ORDER BY _id"  # noqa: S608 - our own name
     by_events = setting.rows(whole)
     setting.sync(full=True)
+    by_sync = setting.rows(whole)
+    # In four hours jobs come that no event named.
+    known = set(arns)
+    by_events, by_sync = ([row for row in rows if known & set(map(str, row))] for rows in (by_events, by_sync))
+    odd = [one for one in by_events if one not in by_sync] + [one for one in by_sync if one not in by_events]
+    for row in odd[:6]:
+        Console(stderr=True).print(row)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return told | {"wall": wall, "cpu": cpu, "right": setting.rows(whole) == by_events, "gone": len(deleted)}
+    return told | {"wall": wall, "cpu": cpu, "right": not odd}
 
 
 def main() -> None:
@@ -200,7 +205,7 @@ def main() -> None:
         table.add_column(name, justify="right")
     table.add_row(f"{statistics.median(took):.2f}", f"{took[int(len(took) * 0.95)]:.2f}", f"{took[-1]:.2f}")
     console.print(table)
-    table = Table(title=f"{given.events:,} events for {given.jobs:,} jobs, {told['gone']} of them deleted")
+    table = Table(title=f"{given.events:,} events for {given.jobs:,} jobs, {told['deleted']} of them deleted")
     for name in ("messages", "calls", "changed", "deleted", "wall s", "CPU s", "as a full sync finds it"):
         table.add_column(name, justify="right")
     numbers = [f"{told[name]:,}" for name in ("messages", "calls", "changed", "deleted")]
