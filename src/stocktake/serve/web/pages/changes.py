@@ -83,5 +83,5 @@ def _read(house: TheHouse, who: TheVisitor, wanted: _Wanted, page: int) -> dict[
         "held": held,
         "found": found,
         "counts": counts_view(counted, start, end or now),
-        "sweeps": sweeps_view(found.records, counted),
+        "sweeps": sweeps_view(found.records, counted, wanted.q),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import timedelta
 from itertools import groupby
@@ -26,8 +27,9 @@ _MOST_COLUMNS = 60
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
-def sweeps_view(records: Sequence[ChangeRecord], counted: Iterable[ChangeCount]) -> list[dict[str, Any]]:
-    """Return changes by the sweep that saw them, with how many it saw in all."""
+def sweeps_view(records: Sequence[ChangeRecord], counted: Iterable[ChangeCount], q: str = "") -> list[dict[str, Any]]:
+    """Return changes by the sweep that saw them, with how many it saw in all; fields that `q` asks for come first."""
+    fields = tuple(re.findall(r"(?<!\S)changed:([\w.]+)", q))
     totals: dict[int, Counter[str]] = {}
     for one in counted:
         totals.setdefault(one.sweep_id, Counter())[one.change] += one.count
@@ -36,13 +38,14 @@ def sweeps_view(records: Sequence[ChangeRecord], counted: Iterable[ChangeCount])
             "sweep": sweep,
             "changed_at": changes[0].changed_at,
             "counts": [(kind, totals.get(sweep, Counter())[kind]) for kind in KINDS if totals.get(sweep, {}).get(kind)],
-            "changes": [_change(one) for one in changes],
+            "changes": [_change(one, fields) for one in changes],
         }
         for sweep, changes in ((sweep, list(some)) for sweep, some in groupby(records, key=lambda one: one.sweep_id))
     ]
 
 
-def _change(record: ChangeRecord) -> dict[str, Any]:
+def _change(record: ChangeRecord, fields: tuple[str, ...]) -> dict[str, Any]:
+    edits = sorted(record.edits, key=lambda one: not one.field_path.startswith(fields)) if fields else record.edits
     return {
         "kind": record.change,
         "badge": BADGES.get(record.change, "mute"),
@@ -54,7 +57,7 @@ def _change(record: ChangeRecord) -> dict[str, Any]:
         "region": record.region,
         "changed_at": record.changed_at,
         "looked_before": record.looked_before,
-        "edits": [edit_view(one) for one in record.edits[:_EDITS_SHOWN]],
+        "edits": [edit_view(one) for one in edits[:_EDITS_SHOWN]],
         "more": max(0, len(record.edits) - _EDITS_SHOWN),
     }
 
