@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -30,14 +30,14 @@ _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 def sweeps_view(records: Sequence[ChangeRecord], counted: Iterable[ChangeCount], q: str = "") -> list[dict[str, Any]]:
     """Return changes by the sweep that saw them, with how many it saw in all; fields that `q` asks for come first."""
     fields = tuple(re.findall(r"(?<!\S)changed:([\w.]+)", q))
-    totals: dict[int, Counter[str]] = {}
+    totals: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for one in counted:
-        totals.setdefault(one.sweep_id, Counter())[one.change] += one.count
+        totals[one.sweep_id][one.change] += one.count
     return [
         {
             "sweep": sweep,
             "changed_at": changes[0].changed_at,
-            "counts": [(kind, totals.get(sweep, Counter())[kind]) for kind in KINDS if totals.get(sweep, {}).get(kind)],
+            "counts": [(kind, totals[sweep][kind]) for kind in KINDS if totals[sweep][kind]],
             "changes": [_change(one, fields) for one in changes],
         }
         for sweep, changes in ((sweep, list(some)) for sweep, some in groupby(records, key=lambda one: one.sweep_id))
