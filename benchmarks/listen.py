@@ -165,7 +165,7 @@ def flood(setting: Setting, events: int) -> dict[str, Any]:
     out, _ = process.communicate(timeout=300)
     wall = time.perf_counter() - began
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    told = json.loads(out)
+    told: dict[str, Any] = json.loads(out)
     whole = f"SELECT * EXCLUDE (_from) FROM {JOB} ORDER BY _id"  # noqa: S608 - our own name
     by_events = setting.rows(whole)
     setting.sync(full=True)

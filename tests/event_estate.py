@@ -88,7 +88,7 @@ def new_job(client: Any, name: str) -> str:
 def mend_queues() -> None:
     """Let moto's queues hold thousands of messages, and be emptied by several calls at once."""
     # Asked several times for each message in a queue, 40 µs each time.
-    moto.sqs.models.unix_time_millis = lambda: time.time() * 1000.0
+    vars(moto.sqs.models)["unix_time_millis"] = lambda: time.time() * 1000.0
     lock = threading.RLock()
     for name in ("delete_message", "add_message"):
         setattr(moto.sqs.models.Queue, name, _locked(getattr(moto.sqs.models.Queue, name), lock))

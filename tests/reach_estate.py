@@ -62,7 +62,7 @@ class Seen:
     def fields(self) -> dict[str, Any]:
         account, name = self.refers
         tags = [f"team:{self.name}-{self.account[-1]}", f"secret-{self.account}:{self.state}"][: 1 + self.state % 2]
-        made = {
+        made: dict[str, dict[str, Any]] = {
             JOB: {
                 "training_job_name": self.name,
                 "training_job_arn": self.id,
@@ -178,7 +178,12 @@ def _write_scope(catalog: Catalog, ledger: Ledger, row: Coverage, seen: list[See
     versions.saw(ids, [None] * len(ids))
     held = versions.held(ids)
     schema = [pa.field(f.name, arrow_type(f.type)) for f in of.fields]
-    own = {"_id": pa.string(), "_hash": pa.uint64(), "_summary": pa.uint64(), "_unknown": pa.string()}
+    own: dict[str, pa.DataType] = {
+        "_id": pa.string(),
+        "_hash": pa.uint64(),
+        "_summary": pa.uint64(),
+        "_unknown": pa.string(),
+    }
     schema += [pa.field(name, of_arrow) for name, of_arrow in own.items()]
     schema.append(pa.field("_server_time", pa.timestamp("us")))
     rows = [

@@ -18,12 +18,13 @@ import pytest
 from click.testing import CliRunner
 
 from event_estate import ACCOUNT, JOB, REGION, EventEstate, api_call, event_estate, state_change
+from stocktake.core.clock import SystemClock
 from stocktake.core.errors import UserError
 from stocktake.core.progress import Silent
 from stocktake.events import listener
 from stocktake.events.listener import ListenRequest, listen
 from stocktake.events.queue import parse_queue_url
-from stocktake.events.reading import Fate
+from stocktake.events.reading import Fate, NamedReader
 from stocktake.serve.cli.program import program
 from stocktake.store.catalog import open_catalog
 from stocktake.store.leases import new_holder
@@ -180,13 +181,13 @@ def test_a_version_that_is_younger_than_the_answer_stays(estate: EventEstate, mo
     monkeypatch.setattr(listener, "_FIRST_RETRY_SECONDS", 0)
     estate.cloud.clock.advance(7_200)
     # Reads that seem to have begun before the held version did.
-    original = listener.NamedReader.read
+    original = NamedReader.read
 
     async def late(self: Any, targets: Any) -> Any:
         self._keeper.moment = lambda: datetime(2019, 1, 1, tzinfo=UTC)
         return await original(self, targets)
 
-    monkeypatch.setattr(listener.NamedReader, "read", late)
+    monkeypatch.setattr(NamedReader, "read", late)
     estate.send([state_change(arn)])
     request = ListenRequest(estate.queue, estate.request(), once=True, most_messages=1)
     assert listen(request, lambda _: None).fates == {Fate.LATER: 1}
@@ -223,7 +224,7 @@ def test_it_stops_after_the_batch_that_is_under_way(estate: EventEstate) -> None
             loop.call_soon(stop.set)
 
         request = ListenRequest(estate.queue, estate.request())
-        found.append(await listener._Listener(request, tell, None, listener.SystemClock()).run(stop))
+        found.append(await listener._Listener(request, tell, None, SystemClock()).run(stop))
 
     asyncio.run(asyncio.wait_for(run(), 120))
     assert told.is_set()

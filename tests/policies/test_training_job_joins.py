@@ -89,7 +89,7 @@ CASES: dict[str, tuple[dict[str, Any], Estate, Estate]] = {
     "SMTJ-STOP-011": (planned(10_000), plan("2026-01-01 00:00:00"), plan("2026-01-01 02:00:00")),
     "SMTJ-WARM-008": (POOL, {JOB: {"next": following(30)}}, {JOB: {"next": following(5)}}),
 }
-NEVER = {
+NEVER: dict[str, Any] = {
     "SMTJ-NET-004": WAITS,
     "SMTJ-IN-010": {
         "input_data_config": [
@@ -117,7 +117,7 @@ NEVER = {
     },
     "SMTJ-OUT-005": {"output_data_config.kms_key_id": "alias/models"},
 }
-HISTORY = {
+HISTORY: dict[str, Any] = {
     "SMTJ-LIFE-017": ({"training_job_status": "Failed", "secondary_status": "Failed"}, {"billable_time_in_seconds": 1}),
     "SMTJ-LIFE-018": ({"hyper_parameters": {"epochs": "4"}}, {"billable_time_in_seconds": 1}),
     "SMTJ-TIME-005": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ def test_an_unknown_resource_offers_the_nearest(catalog: Catalog) -> None:
 
 
 @pytest.mark.parametrize("narrow", [{"region": "eu-west-1"}, {"account_id": "999999999999"}])
-def test_narrowing_excludes(catalog: Catalog, narrow: dict[str, str]) -> None:
+def test_narrowing_excludes(catalog: Catalog, narrow: dict[str, Any]) -> None:
     with pytest.raises(UserError) as caught:
         find_resource(catalog, "alpha", **narrow)
     assert caught.value.code == "unknown_resource"
