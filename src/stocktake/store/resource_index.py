@@ -25,7 +25,7 @@ from stocktake.store.tag_columns import give_columns, note_tags, read_tag_column
 from stocktake.store.type_tables import history_name, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import duckdb
 
@@ -39,6 +39,8 @@ _COUNTED = "resources_tags_counted"
 _PAST = "resources_past_types"
 _SCOPE_FACTS = ("name", "provider", "service")
 _TYPES_AT_ONCE = 32
+_VERSIONS_AT_ONCE = 50_000
+"""Of types taken together: each has joins of its own, and all of them hold their tables at once."""
 
 
 def refresh_resources(catalog: Catalog, type_names: Sequence[str] | None = None) -> int:
@@ -56,9 +58,9 @@ def refresh_resources(catalog: Catalog, type_names: Sequence[str] | None = None)
     names = _changed_types(connection, known) if type_names is None else list(type_names)
     written = 0
     types = read_held_types(connection, names)
-    for at in range(0, len(types), _TYPES_AT_ONCE):
+    for some in _together(connection, types, known):
         with catalog.transaction():
-            written += _write_types(connection, types[at : at + _TYPES_AT_ONCE], known)
+            written += _write_types(connection, some, known)
     with catalog.transaction():
         if type_names is None:
             _write_coverage(connection, known)
@@ -110,6 +112,24 @@ def _changed_types(connection: duckdb.DuckDBPyConnection, known: int) -> list[st
         {"known": known},
     )
     return [str(row[0]) for row in rows]
+
+
+def _together(connection: duckdb.DuckDBPyConnection, types: Sequence[HeldType], known: int) -> Iterator[list[HeldType]]:
+    """Yield the types that are written in one statement: many that have little, or one that has much."""
+    some: list[HeldType] = []
+    size = 0
+    for one in types:
+        [(versions,)] = run(
+            connection,
+            f"SELECT count(*) FROM {quote(history_name(one.name))} WHERE _sweep > {known} OR _end_sweep > {known}",
+        )
+        if some and (len(some) == _TYPES_AT_ONCE or size + versions > _VERSIONS_AT_ONCE):
+            yield some
+            some, size = [], 0
+        some.append(one)
+        size += int(versions)
+    if some:
+        yield some
 
 
 def _write_types(connection: duckdb.DuckDBPyConnection, types: Sequence[HeldType], known: int) -> int:
