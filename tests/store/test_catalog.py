@@ -231,3 +231,20 @@ def test_the_database_draws_nothing_into_our_output(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(tmp_path / "catalog.duckdb")], capture_output=True, text=True, check=True
     )
     assert told.stdout.split() == ["[(False,)]"] * 2
+
+
+def test_work_that_needs_more_memory_than_a_writer_has_gets_it(tmp_path: Path) -> None:
+    with open_catalog(tmp_path / "catalog.duckdb") as catalog:
+        for statement in ("SET GLOBAL allowed_configs = ['memory_limit']", "SET GLOBAL lock_configuration = true"):
+            run(catalog.connection, statement)
+        tries = []
+
+        def work() -> int:
+            tries.append(run(catalog.connection, "SELECT current_setting('memory_limit')")[0][0])
+            if len(tries) < 3:
+                raise duckdb.OutOfMemoryException("too little")
+            return 7
+
+        assert catalog.with_room(work) == 7
+        assert len(set(tries)) == 3
+        assert run(catalog.connection, "SELECT current_setting('memory_limit')") == [(tries[0],)]

@@ -44,7 +44,9 @@ _SETTINGS = (
     "SET GLOBAL autoinstall_known_extensions = false",
     "SET GLOBAL autoload_known_extensions = false",
     "SET GLOBAL enable_external_access = false",
-    # Last: after this no statement can change any setting.
+    # Whoever owns the catalog gives its own work more room where it needs it (`Catalog.with_room`).
+    "SET GLOBAL allowed_configs = ['memory_limit']",
+    # Last: after this no statement can change any other setting.
     "SET GLOBAL lock_configuration = true",
 )
 

@@ -8,7 +8,7 @@ import secrets
 import time
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import duckdb
 import orjson
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
 # Readable by every DuckDB client since 1.4; see docs/decisions/0001.
 STORAGE_VERSION = "v1.4.0"
-_WRITER_MEMORY = "192MB"
+_WRITER_MEGABYTES = 192
 """What the database of whoever writes may hold in memory; beyond that it uses a folder beside the file. Without a
 limit it takes most of the machine's memory, as a catalog grows."""
 _WRITER_THREADS = 4
 """More would each want their part of that memory."""
 _POLL_SECONDS = 0.1
+T = TypeVar("T")
 _FULL = re.compile(r"No space left|Disk quota|File too large|disk full|Could not write", re.IGNORECASE)
 
 
@@ -60,6 +61,29 @@ class Catalog:
             [(held,)] = run(self.connection, "SELECT coalesce(sum(memory_usage_bytes), 0) FROM duckdb_memory()")
         if held > above_bytes:
             self.checkpoint()
+
+    def with_room(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns; where the writer's memory does not do for it, give it more and begin it again.
+
+        `work` keeps all of what it does, or nothing, or goes on where it was. Raises: the database's error where half
+        of the machine's memory does not do either.
+        """
+        most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2_000_000
+        room = _WRITER_MEGABYTES
+        try:
+            while True:
+                try:
+                    return work()
+                except duckdb.OutOfMemoryException:
+                    room *= 2
+                    if room > most or self.read_only:
+                        raise
+                    run(self.connection, f"SET GLOBAL memory_limit = '{room}MB'")
+        finally:
+            if room > _WRITER_MEGABYTES:
+                # It is not less than what is held at this moment that the database agrees to.
+                with _ignoring_driver_errors():
+                    run(self.connection, f"SET GLOBAL memory_limit = '{_WRITER_MEGABYTES}MB'")
 
     def checkpoint(self) -> bool:
         """Write what was committed into the file proper, and say whether that was possible.
@@ -151,7 +175,7 @@ def _connect(path: Path, *, read_only: bool, wait_seconds: float) -> duckdb.Duck
     """Connect, waiting for the lock. The machine's monotonic clock, since the wait is real whatever the clock says."""
     config: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_version": STORAGE_VERSION}
     if not read_only:
-        config |= {"memory_limit": _WRITER_MEMORY, "threads": min(_WRITER_THREADS, os.cpu_count() or 1)}
+        config |= {"memory_limit": f"{_WRITER_MEGABYTES}MB", "threads": min(_WRITER_THREADS, os.cpu_count() or 1)}
     end = time.monotonic() + wait_seconds
     while True:
         try:

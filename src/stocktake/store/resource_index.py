@@ -151,11 +151,29 @@ def _write_types(connection: duckdb.DuckDBPyConnection, types: Sequence[HeldType
     run(connection, "DELETE FROM resource_index WHERE rowid IN (SELECT _row FROM _before)")
     [(last,)] = run(connection, "SELECT coalesce(max(rowid), -1) FROM resource_index")
     columns = {key: column for key, column in read_tag_columns(connection).items() if column}
-    rows = " UNION ALL ".join(_rows(one, columns, fresh) for one in types)
     names = ", ".join([*_row(types[0], {}), *columns.values()])
-    [(written,)] = run(connection, f"INSERT INTO resource_index ({names}) {rows}")
+    written = 0
+    for part in _parts(connection, types, known):
+        rows = " UNION ALL ".join(_rows(one, columns, f"{fresh}{part}") for one in types)
+        [(count,)] = run(connection, f"INSERT INTO resource_index ({names}) {rows}")
+        written += int(count)
     note_tags(connection, f"resource_index WHERE rowid > {last}")
-    return int(written)
+    return written
+
+
+def _parts(connection: duckdb.DuckDBPyConnection, types: Sequence[HeldType], known: int) -> Iterator[str]:
+    """Yield conditions for what one statement inserts: each thread of it keeps rows until there are very many."""
+    if len(types) > 1:
+        yield ""
+        return
+    [(first, last)] = run(
+        connection,
+        f"SELECT min(rowid), max(rowid) FROM {quote(history_name(types[0].name))} "
+        f"WHERE _to IS NULL AND _sweep > {known}",
+    )
+    if first is not None:
+        for at in range(first, last + 1, _VERSIONS_AT_ONCE):
+            yield f" AND _h.rowid BETWEEN {at} AND {min(last, at + _VERSIONS_AT_ONCE - 1)}"
 
 
 def _versions(held: HeldType) -> str:

@@ -9,6 +9,7 @@ been started again at that moment. The sweep that was cut has the status `contin
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -280,7 +281,7 @@ def conclude(
     [(newest,)] = run(catalog.connection, "SELECT max(sweep_id) FROM sweeps")
     try:
         for step in work:
-            step(catalog, int(newest))
+            catalog.with_room(partial(step, catalog, int(newest)))
     finally:
         for one in others:
             one.go_on(now)
