@@ -93,7 +93,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             yield World(cloud, served)
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: while it is driven, its event loop is the thread's running one, and no test after it in the
+# same process could run one of its own.
+@pytest.fixture(scope="module")
 def browser(world: World) -> Iterator[Browser]:
     # After the world: once playwright runs, this thread has an event loop, and no sync can be run in it.
     assert world.origin
