@@ -69,7 +69,7 @@ def test_the_tree_names_tables_and_their_columns(client: httpx.Client) -> None:
         assert f'data-table="{table}"' in page
     columns = client.get("/sql/columns", params={"table": JOB})
     assert 'data-insert="resource_config.instance_groups[1].instance_type"' in columns.text
-    assert client.get("/sql/columns", params={"table": "nothing"}).status_code == 400
+    assert client.get("/sql/columns", params={"table": "nothing"}).status_code == 404
 
 
 def test_an_error_is_told_with_its_place(client: httpx.Client) -> None:
@@ -202,7 +202,7 @@ def test_statements_are_saved_shared_and_removed(served: Served) -> None:
         assert "by anna" in other
         ids = re.findall(r'action="/sql/forget" method="post"><input type="hidden" name="id" value="(\w+)"', page)
         assert len(ids) == 2
-        assert berta.post("/sql/forget", data={"id": ids[0]}).status_code == 400
+        assert berta.post("/sql/forget", data={"id": ids[0]}).status_code == 404
         anna.post("/sql/save", data={"name": "Ours", "q": "SELECT 3"})
         assert "Ours" not in berta.get("/sql").text, "the same name again replaces it, no more shared"
         for one in re.findall(r'name="id" value="(\w+)"', anna.get("/sql").text):
@@ -230,7 +230,7 @@ def test_out_of_reach_there_is_nothing(served: Served) -> None:
         assert JOB not in doris.get("/sql").text.replace(f"FROM {JOB}", "").replace(f"FROM+{JOB}", "")
         assert ACCOUNT not in ask(doris, "SELECT * FROM coverage_now")
         assert "not" in ask(doris, f"SELECT count(*) AS n FROM {JOB}")
-        assert doris.get("/sql/columns", params={"table": JOB}).status_code == 400
+        assert doris.get("/sql/columns", params={"table": JOB}).status_code == 404
     with closing(served.client("network", "carla")) as carla:
         page = carla.get("/sql").text
         assert 'data-table="aws_ec2_subnet"' in page

@@ -60,6 +60,7 @@ def lock_down(catalog: Catalog) -> None:
 def serve_reader(owner: CatalogOwner, channel: Channel, version: str) -> None:
     """Answer one visitor's questions until it leaves (OwnerLostError)."""
     del version
+    owner.catalog.expect_questions()
     cursor = owner.catalog.connection.cursor()
     snapshot = _Snapshot(owner, cursor)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
@@ -67,10 +68,15 @@ def update_relations(catalog: Catalog, sweep_id: int) -> int:
             f"CREATE OR REPLACE TEMP TABLE {SEVERAL} (type VARCHAR, _id VARCHAR, account_id VARCHAR, _region VARCHAR)",
         )
     for batch in _batches(connection, stale):
-        _write_batch(catalog, batch, sweep_id)
-    with catalog.transaction():
-        resolve_edges(connection, {one.type: one.done for one in stale}, sweep_id)
+        catalog.with_room(partial(_write_batch, catalog, batch, sweep_id))
+    # By itself: the edges are known from here on, so that a second update would not look where they lead.
+    catalog.with_room(partial(_resolve, catalog, {one.type: one.done for one in stale}, sweep_id))
     return len(stale)
+
+
+def _resolve(catalog: Catalog, known: dict[str, int], sweep_id: int) -> None:
+    with catalog.transaction() as connection:
+        resolve_edges(connection, known, sweep_id)
 
 
 def _batches(connection: duckdb.DuckDBPyConnection, stale: list[_Stale]) -> Iterator[list[_Portion]]:

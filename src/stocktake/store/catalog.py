@@ -26,6 +26,8 @@ STORAGE_VERSION = "v1.4.0"
 _WRITER_MEGABYTES = 192
 """What the database of whoever writes may hold in memory; beyond that it uses a folder beside the file. Without a
 limit it takes most of the machine's memory, as a catalog grows."""
+_ANSWER_MEGABYTES = 2_000
+"""What it may hold once somebody asks it something, too."""
 _WRITER_THREADS = 4
 """More would each want their part of that memory."""
 _POLL_SECONDS = 0.1
@@ -41,6 +43,7 @@ class Catalog:
         self.connection = connection
         self.read_only = read_only
         self.moments = Moments()
+        self._megabytes = _WRITER_MEGABYTES
         self.alone: Callable[[], AbstractContextManager[bool]] = lambda: nullcontext(enter_result=True)
         """Keeps readers in this process from the database for a moment, and says whether none is left."""
 
@@ -69,7 +72,7 @@ class Catalog:
         of the machine's memory does not do either.
         """
         most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2_000_000
-        room = _WRITER_MEGABYTES
+        room = self._megabytes
         try:
             while True:
                 try:
@@ -80,10 +83,16 @@ class Catalog:
                         raise
                     run(self.connection, f"SET GLOBAL memory_limit = '{room}MB'")
         finally:
-            if room > _WRITER_MEGABYTES:
+            if room > self._megabytes:
                 # It is not less than what is held at this moment that the database agrees to.
                 with _ignoring_driver_errors():
-                    run(self.connection, f"SET GLOBAL memory_limit = '{_WRITER_MEGABYTES}MB'")
+                    run(self.connection, f"SET GLOBAL memory_limit = '{self._megabytes}MB'")
+
+    def expect_questions(self) -> None:
+        """Let the database of a writer take as much memory as questions of others may need, from now on."""
+        if self._megabytes < _ANSWER_MEGABYTES and not self.read_only:
+            self._megabytes = _ANSWER_MEGABYTES
+            run(self.connection.cursor(), f"SET GLOBAL memory_limit = '{_ANSWER_MEGABYTES}MB'")
 
     def checkpoint(self) -> bool:
         """Write what was committed into the file proper, and say whether that was possible.
