@@ -71,7 +71,6 @@ class Catalog:
         `work` keeps all of what it does, or nothing, or goes on where it was. Raises: the database's error where half
         of the machine's memory does not do either.
         """
-        most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2_000_000
         room = self._megabytes
         try:
             while True:
@@ -79,20 +78,26 @@ class Catalog:
                     return work()
                 except duckdb.OutOfMemoryException:
                     room *= 2
-                    if room > most or self.read_only:
+                    if room > _half_of_the_machine() or self.read_only:
                         raise
-                    run(self.connection, f"SET GLOBAL memory_limit = '{room}MB'")
+                    self._set_memory(room)
         finally:
             if room > self._megabytes:
                 # It is not less than what is held at this moment that the database agrees to.
                 with _ignoring_driver_errors():
-                    run(self.connection, f"SET GLOBAL memory_limit = '{self._megabytes}MB'")
+                    self._set_memory(self._megabytes)
 
     def expect_questions(self) -> None:
         """Let the database of a writer take as much memory as questions of others may need, from now on."""
-        if self._megabytes < _ANSWER_MEGABYTES and not self.read_only:
-            self._megabytes = _ANSWER_MEGABYTES
-            run(self.connection.cursor(), f"SET GLOBAL memory_limit = '{_ANSWER_MEGABYTES}MB'")
+        room = min(_ANSWER_MEGABYTES, _half_of_the_machine())
+        if self._megabytes < room and not self.read_only:
+            self._megabytes = room
+            self._set_memory(room)
+
+    def _set_memory(self, megabytes: int) -> None:
+        # By a cursor of its own: this may be called from another thread than the one that works.
+        with self.connection.cursor() as cursor:
+            run(cursor, f"SET GLOBAL memory_limit = '{megabytes}MB'")
 
     def checkpoint(self) -> bool:
         """Write what was committed into the file proper, and say whether that was possible.
@@ -142,6 +147,11 @@ class Catalog:
                 hint="Restore the file or its rights; or remove it, and redacted values will show one change each.",
                 where=str(path),
             ) from error
+
+
+def _half_of_the_machine() -> int:
+    """Return half of the machine's memory, in megabytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2_000_000
 
 
 def open_catalog(path: Path, *, read_only: bool = False, wait_seconds: float = 0.0) -> Catalog:
