@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pyarrow as pa
 import pytest
@@ -212,6 +213,22 @@ def test_what_was_cut_short_is_made_up_for(estate: Estate, monkeypatch: pytest.M
     assert update_relations(estate.catalog, 1) == 1
     assert run(estate.catalog.connection, "SELECT count(*) FROM relation_versions") == [(10,)]
     assert len(estate.edges("source_id")) == 5
+
+
+def test_edges_that_were_written_and_not_yet_looked_for_are_made_up_for(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estate.sweep(ROLE, {ROLE_ARN: {"arn": ROLE_ARN, "role_name": "trainer"}}, "global")
+    estate.sweep(JOB, job("a"), edges=False)
+    with monkeypatch.context() as cut:
+        cut.setattr(update, "resolve_edges", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            update_relations(estate.catalog, 2)
+    assert estate.edges("path, resolved") == {("role_arn", False)}
+    # Nothing is new since, and yet something is left to do.
+    update_relations(estate.catalog, 2)
+    assert estate.edges("path, resolved") == {("role_arn", True)}
+    assert update_relations(estate.catalog, 2) == 0
 
 
 def arn(rest: str) -> str:

@@ -13,6 +13,7 @@ from stocktake.policies.packs import pick_rules
 from stocktake.policies.rules import SEVERITIES
 from stocktake.query.changes import read_changes
 from stocktake.query.runner import run_query
+from stocktake.store.change_log import known_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,15 +93,14 @@ def _key(finding: Finding) -> str:
 
 def _take_changes(catalog: Catalog, notice: Notice, state: State, now: datetime, *, tell_first: bool) -> None:
     known = state.sweeps.get(notice.name, 0 if tell_first else None)
-    statement = "SELECT coalesce(max(CAST(value AS BIGINT)), 0) FROM catalog_meta WHERE key = 'changes_known_sweep'"
-    [(newest,)] = run_query(catalog, statement).rows()
+    newest = known_sweep(catalog.connection)
     if known is not None and newest > known:
         [(since,)] = run_query(catalog, "SELECT min(started_at) FROM sweeps WHERE sweep_id > " + str(int(known))).rows()  # noqa: S608 - a number
         start = since.replace(tzinfo=UTC) if since else datetime(1970, 1, 1, tzinfo=UTC)
         found = read_changes(catalog, start, search=notice.changes or "", limit=0)
         fresh = [one for one in reversed(found.records) if known < one.sweep_id <= newest]
         _put(state, notice, "resources.changed", "changes", [_change_document(one) for one in fresh], now)
-    state.sweeps[notice.name] = int(newest)
+    state.sweeps[notice.name] = newest
 
 
 def _put(state: State, notice: Notice, kind: str, member: str, documents: list[dict[str, Any]], now: datetime) -> None:

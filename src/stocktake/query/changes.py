@@ -14,6 +14,7 @@ from stocktake.query.search.paging import MOST_ROWS
 from stocktake.query.search.run import search as search_resources
 from stocktake.query.within import within
 from stocktake.store.catalog import run, translating
+from stocktake.store.change_log import known_sweep
 from stocktake.store.edits import Change, apply_changes, diff_fields, plain_path
 
 if TYPE_CHECKING:
@@ -108,8 +109,8 @@ def read_changes(  # noqa: PLR0913 - all that narrows changes, each named
         first_seen = _first_seen(catalog, since, until, types)
         [(untold,)] = run(
             catalog.connection,
-            "SELECT count(*) FROM sweeps WHERE sweep_id > coalesce((SELECT CAST(value AS BIGINT) FROM catalog_meta "
-            "WHERE key = 'changes_known_sweep'), 0)",
+            "SELECT count(*) FROM sweeps WHERE sweep_id > ?",
+            [known_sweep(catalog.connection)],
         )
     kept = rows[:limit] if limit else rows
     return Changes(tuple(_record(row) for row in kept), len(rows) > len(kept), first_seen, int(untold), notes)

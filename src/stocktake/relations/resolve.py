@@ -14,7 +14,7 @@ from stocktake.store.catalog import run
 from stocktake.store.type_tables import history_name, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection
 
     import duckdb
 
@@ -27,16 +27,16 @@ _FOUND = "relation_found"
 _SAME = "v.source_type = p.source_type AND v.path = p.path AND v.value = p.value AND v.account_id = p.account_id"
 
 
-def resolve_edges(connection: duckdb.DuckDBPyConnection, known: Mapping[str, int], sweep_id: int) -> None:
-    """Look for what the sweep's edges lead to among all that is held, and for older ones among what is new.
+def resolve_edges(connection: duckdb.DuckDBPyConnection, after_sweep: int, fresh_types: Collection[str]) -> None:
+    """Look for what the edges of later sweeps lead to among all that is held, and for older ones among what is new.
 
-    `known`: types with something new, and the sweep up to which older edges have been looked for among each.
+    `fresh_types`: those of which versions began after that sweep.
     """
     rows = run(connection, "SELECT type, name_column, schema_json FROM resource_types ORDER BY type")
     held = [_Held(str(name), column, own_names(name, orjson.loads(schema))) for name, column, schema in rows]
-    _resolve(connection, held, "v._sweep = $sweep", sweep_id)
-    fresh = [replace(one, after_sweep=known[one.type]) for one in held if one.type in known]
-    _resolve(connection, fresh, f"v._sweep < $sweep AND ({_may_lead_sql(fresh)})", sweep_id)
+    _resolve(connection, held, f"v._sweep > {after_sweep:d}")
+    fresh = [replace(one, after_sweep=after_sweep) for one in held if one.type in fresh_types]
+    _resolve(connection, fresh, f"v._sweep <= {after_sweep:d} AND ({_may_lead_sql(fresh)})")
     run(
         connection,
         "DELETE FROM relation_versions WHERE source_type = target_type AND source_id = target_id "
@@ -55,8 +55,8 @@ class _Held:
     """Only what was written by later sweeps."""
 
 
-def _resolve(connection: duckdb.DuckDBPyConnection, held: list[_Held], which: str, sweep_id: int) -> None:
-    if not held or not _collect_pending(connection, which, sweep_id):
+def _resolve(connection: duckdb.DuckDBPyConnection, held: list[_Held], which: str) -> None:
+    if not held or not _collect_pending(connection, which):
         return
     run(
         connection,
@@ -82,7 +82,7 @@ def _resolve(connection: duckdb.DuckDBPyConnection, held: list[_Held], which: st
     )
 
 
-def _collect_pending(connection: duckdb.DuckDBPyConnection, which: str, sweep_id: int) -> bool:
+def _collect_pending(connection: duckdb.DuckDBPyConnection, which: str) -> bool:
     run(
         connection,
         f"""
@@ -95,7 +95,6 @@ def _collect_pending(connection: duckdb.DuckDBPyConnection, which: str, sweep_id
             WHERE v.target_id IS NULL AND {which}
         )
         """,
-        {"sweep": sweep_id},
     )
     [row] = run(connection, f"SELECT count(*) FROM {_PENDING}")
     return bool(row[0])

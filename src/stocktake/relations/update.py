@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
@@ -14,6 +13,7 @@ from stocktake.relations.extract import SEVERAL, Part, begin_values, extract_val
 from stocktake.relations.fields import text_columns
 from stocktake.relations.resolve import resolve_edges
 from stocktake.store.catalog import run
+from stocktake.store.meta import read_number, write_number
 from stocktake.store.type_tables import history_name, quote
 
 if TYPE_CHECKING:
@@ -27,25 +27,38 @@ if TYPE_CHECKING:
 RULES = 2
 """Goes up when the rules change what an edge is: then all edges are made anew."""
 _VERSIONS_AT_ONCE = 10_000
+_RESOLVED = "relations_resolved_sweep"
+"""Up to which sweep it is known where edges lead: kept apart from `relation_state`, which says which are written."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Stale:
-    """A type with versions that the edges do not know yet."""
+class _Type:
+    """A type that is held, and how far its edges are written."""
 
     type: str
     schema_json: str
     done: int
     """The last sweep that they know; 0: none."""
-    has_ended: bool
-    """Versions that they know have ended since."""
+    begun: int
+    ended: int
+    """The last sweeps in which versions of it began, and ended."""
+
+    @property
+    def is_stale(self) -> bool:
+        """Return whether there are versions that the edges do not know yet."""
+        return max(self.begun, self.ended) > self.done
+
+    @property
+    def has_ended(self) -> bool:
+        """Return whether versions that they know have ended since."""
+        return 0 < self.done < self.ended
 
 
 @dataclass(frozen=True, slots=True)
 class _Portion:
     """New versions of a type that are taken together."""
 
-    of: _Stale
+    of: _Type
     part: Part
     versions: int
     is_last: bool
@@ -58,8 +71,14 @@ def update_relations(catalog: Catalog, sweep_id: int) -> int:
     Edges of sweeps that were cut short are made up for. Returns how many types had something new.
     """
     connection = catalog.connection
-    stale = _stale_types(connection)
-    if not stale:
+    types = _read_types(connection)
+    written = max((one.done for one in types), default=0)
+    resolved = read_number(connection, _RESOLVED)
+    if resolved is None:
+        # Before this was kept, both were always done in one go.
+        resolved = written
+    stale = [one for one in types if one.is_stale]
+    if not stale and written <= resolved:
         return 0
     with catalog.transaction():
         _forget(connection, stale)
@@ -68,18 +87,14 @@ def update_relations(catalog: Catalog, sweep_id: int) -> int:
             f"CREATE OR REPLACE TEMP TABLE {SEVERAL} (type VARCHAR, _id VARCHAR, account_id VARCHAR, _region VARCHAR)",
         )
     for batch in _batches(connection, stale):
-        catalog.with_room(partial(_write_batch, catalog, batch, sweep_id))
-    # By itself: the edges are known from here on, so that a second update would not look where they lead.
-    catalog.with_room(partial(_resolve, catalog, {one.type: one.done for one in stale}, sweep_id))
+        _write_batch(catalog, batch, sweep_id)
+    with catalog.transaction():
+        resolve_edges(connection, resolved, [one.type for one in types if one.begun > resolved])
+        write_number(connection, _RESOLVED, sweep_id)
     return len(stale)
 
 
-def _resolve(catalog: Catalog, known: dict[str, int], sweep_id: int) -> None:
-    with catalog.transaction() as connection:
-        resolve_edges(connection, known, sweep_id)
-
-
-def _batches(connection: duckdb.DuckDBPyConnection, stale: list[_Stale]) -> Iterator[list[_Portion]]:
+def _batches(connection: duckdb.DuckDBPyConnection, stale: list[_Type]) -> Iterator[list[_Portion]]:
     """Yield what is written in one transaction: that bounds the memory of a first sweep."""
     batch: list[_Portion] = []
     for one in stale:
@@ -108,21 +123,20 @@ def _write_batch(catalog: Catalog, batch: list[_Portion], sweep_id: int) -> None
         _remember_state(connection, [portion.of.type for portion in batch if portion.is_last], sweep_id)
 
 
-def _stale_types(connection: duckdb.DuckDBPyConnection) -> list[_Stale]:
+def _read_types(connection: duckdb.DuckDBPyConnection) -> list[_Type]:
     rows = run(
         connection,
         "SELECT t.type, t.schema_json, coalesce(s.sweep_id, 0) FROM resource_types AS t "
         f"LEFT JOIN relation_state AS s ON s.type = t.type AND s.rules = {RULES} ORDER BY t.type",
     )
-    stale = []
+    types = []
     for name, schema, done in rows:
         [(begun, ended)] = run(connection, f"SELECT max(_sweep), max(_end_sweep) FROM {quote(history_name(name))}")
-        if max(begun or 0, ended or 0) > done:
-            stale.append(_Stale(str(name), str(schema), int(done), has_ended=done > 0 and (ended or 0) > done))
-    return stale
+        types.append(_Type(str(name), str(schema), int(done), begun or 0, ended or 0))
+    return types
 
 
-def _portions(connection: duckdb.DuckDBPyConnection, one: _Stale) -> list[_Portion]:
+def _portions(connection: duckdb.DuckDBPyConnection, one: _Type) -> list[_Portion]:
     """Return a type's new versions as ranges of rows, and apart from them those whose edges go on from one to another.
 
     A source has all its versions in one portion, since a value that stays is one edge over many versions.
@@ -151,7 +165,7 @@ def _portions(connection: duckdb.DuckDBPyConnection, one: _Stale) -> list[_Porti
     return [*ranges, _Portion(one, Part(several=True), several, is_last=True)]
 
 
-def _forget(connection: duckdb.DuckDBPyConnection, stale: list[_Stale]) -> None:
+def _forget(connection: duckdb.DuckDBPyConnection, stale: list[_Type]) -> None:
     """Drop what older rules made, and what was cut short: its sweep is later than the last that is known."""
     for one in stale:
         run(

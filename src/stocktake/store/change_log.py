@@ -10,6 +10,7 @@ import pyarrow as pa
 from stocktake.store.catalog import run
 from stocktake.store.edits import diff_fields
 from stocktake.store.evolution import judge_moves
+from stocktake.store.meta import read_number, write_number
 from stocktake.store.type_tables import held_types, history_name, make_views, quote
 
 if TYPE_CHECKING:
@@ -41,14 +42,13 @@ def update_changes(catalog: Catalog) -> int:
     types = _changed_types(catalog, known)
     with catalog.transaction():
         written = sum(_write_type(connection, name, known) for name in types)
-        run(connection, "INSERT OR REPLACE INTO catalog_meta VALUES (?, ?)", [_KNOWN, str(newest)])
+        write_number(connection, _KNOWN, newest)
     return written
 
 
 def known_sweep(connection: duckdb.DuckDBPyConnection) -> int:
     """Return up to which sweep changes are written down; 0: none."""
-    found = run(connection, "SELECT value FROM catalog_meta WHERE key = ?", [_KNOWN])
-    return int(found[0][0]) if found else 0
+    return read_number(connection, _KNOWN) or 0
 
 
 def _changed_types(catalog: Catalog, known: int) -> list[str]:

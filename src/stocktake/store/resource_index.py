@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stocktake.store.catalog import run
+from stocktake.store.meta import read_number, write_number
 from stocktake.store.resource_past import define_past
 from stocktake.store.resource_rows import (
     HeldType,
@@ -51,9 +52,9 @@ def refresh_resources(catalog: Catalog, type_names: Sequence[str] | None = None)
     wait until then. What a sweep that was cut short left undone is made up for.
     """
     connection = catalog.connection
-    if _read_meta(connection, _RULES) != RULES:
+    if read_number(connection, _RULES) != RULES:
         _empty(catalog)
-    known = _read_meta(connection, _KNOWN_SWEEP) or 0
+    known = read_number(connection, _KNOWN_SWEEP) or 0
     [(newest,)] = run(connection, "SELECT coalesce(max(sweep_id), 0) FROM sweeps")
     names = _changed_types(connection, known) if type_names is None else list(type_names)
     written = 0
@@ -64,7 +65,7 @@ def refresh_resources(catalog: Catalog, type_names: Sequence[str] | None = None)
     with catalog.transaction():
         if type_names is None:
             _write_coverage(connection, known)
-            _write_meta(connection, _KNOWN_SWEEP, newest)
+            write_number(connection, _KNOWN_SWEEP, newest)
             _keep_past(connection)
         if written:
             _recount_tags(connection)
@@ -73,16 +74,7 @@ def refresh_resources(catalog: Catalog, type_names: Sequence[str] | None = None)
 
 def is_complete(connection: duckdb.DuckDBPyConnection) -> bool:
     """Return whether the search table holds all resources: it does not before the first sweep's end."""
-    return _read_meta(connection, _RULES) == RULES and _read_meta(connection, _KNOWN_SWEEP) is not None
-
-
-def _read_meta(connection: duckdb.DuckDBPyConnection, key: str) -> int | None:
-    found = run(connection, "SELECT value FROM catalog_meta WHERE key = ?", [key])
-    return int(found[0][0]) if found else None
-
-
-def _write_meta(connection: duckdb.DuckDBPyConnection, key: str, value: int) -> None:
-    run(connection, "INSERT OR REPLACE INTO catalog_meta VALUES (?, ?)", [key, str(value)])
+    return read_number(connection, _RULES) == RULES and read_number(connection, _KNOWN_SWEEP) is not None
 
 
 def _empty(catalog: Catalog) -> None:
@@ -91,7 +83,7 @@ def _empty(catalog: Catalog) -> None:
         for table in ("resource_index", "resource_scopes", "resource_tag_keys", "resource_tag_values"):
             run(connection, f"DELETE FROM {table}")
         run(connection, "DELETE FROM catalog_meta WHERE key IN (?, ?)", [_KNOWN_SWEEP, _COUNTED])
-        _write_meta(connection, _RULES, RULES)
+        write_number(connection, _RULES, RULES)
 
 
 def _changed_types(connection: duckdb.DuckDBPyConnection, known: int) -> list[str] | None:
@@ -248,9 +240,9 @@ def _keep_past(connection: duckdb.DuckDBPyConnection) -> None:
     [(types,)] = run(
         connection, "SELECT coalesce(hash(string_agg(type || schema_json, ',' ORDER BY type)), 0) FROM resource_types"
     )
-    if types != _read_meta(connection, _PAST):
+    if types != read_number(connection, _PAST):
         define_past(connection)
-        _write_meta(connection, _PAST, types)
+        write_number(connection, _PAST, types)
 
 
 def _write_coverage(connection: duckdb.DuckDBPyConnection, known: int) -> None:
@@ -274,7 +266,7 @@ def _write_coverage(connection: duckdb.DuckDBPyConnection, known: int) -> None:
 def _recount_tags(connection: duckdb.DuckDBPyConnection) -> None:
     """Look again which tags deserve columns, each time the table has doubled."""
     [(rows,)] = run(connection, "SELECT count(*) FROM resource_index")
-    if rows >= 2 * (_read_meta(connection, _COUNTED) or 0):
+    if rows >= 2 * (read_number(connection, _COUNTED) or 0):
         each = "(SELECT e.key, e.value FROM (SELECT unnest(map_entries(tags)) AS e FROM resource_index))"
         give_columns(connection, each, rows)
-        _write_meta(connection, _COUNTED, rows)
+        write_number(connection, _COUNTED, rows)
