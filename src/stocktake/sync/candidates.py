@@ -12,6 +12,7 @@ import orjson
 from stocktake.collect.answers import NO_LISTING
 from stocktake.collect.arns import made_arn
 from stocktake.collect.paths import value_at
+from stocktake.sync.strategies import tells_changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -136,6 +137,14 @@ def must_read(resource_type: ResourceType, found: Candidate, held: Held | None) 
     if resource_type.describe_call is None:
         return True
     return held is None or held.summary != found.summary or not held.settled
+
+
+def runs_on_unchanged(resource_type: ResourceType, found: Candidate, held: Held | None) -> bool:
+    """Say whether a listed resource is open as before: its list item tells its state and a time, and both stand."""
+    if held is None or held.settled or held.summary != found.summary or not tells_changes(resource_type):
+        return False
+    life = resource_type.life_cycle
+    return life.item_state_path is not None and value_at(found.item, life.item_state_path) not in life.final_states
 
 
 def fingerprint(data: bytes, key: bytes = b"") -> int:

@@ -15,7 +15,6 @@ import orjson
 
 from stocktake.collect.answers import Answer, BrokenAnswerError
 from stocktake.collect.parents import GAPS
-from stocktake.collect.paths import value_at
 from stocktake.core.errors import DataError, GoneError, ScopeError
 from stocktake.core.progress import ScopeProgress
 from stocktake.store.ledger import Aside
@@ -28,6 +27,7 @@ from stocktake.sync.candidates import (
     item_summary,
     must_read,
     resource_type_filter,
+    runs_on_unchanged,
     tag_texts,
 )
 from stocktake.sync.estimate import estimate_first_load
@@ -247,14 +247,11 @@ class ScopeRun:
 
     def _must_read(self, one: Candidate, held: Held | None) -> bool:
         kind = self.reader.type
-        if not must_read(kind, one, held):
-            return False
-        if self.plan.strategy is not Strategy.OPEN_SET or held is None or held.summary != one.summary:
-            return True
-        path, created = kind.life_cycle.item_state_path, created_at(kind, one.item)
-        if path is None or created is None or value_at(one.item, path) in kind.life_cycle.final_states:
-            return True
-        return not tells_changes(kind) or is_due(created, self.memory.looked_at, self._listed_at)
+        may_wait = self.plan.strategy is Strategy.OPEN_SET and runs_on_unchanged(kind, one, held)
+        created = created_at(kind, one.item) if may_wait else None
+        if created is not None:
+            return is_due(created, self.memory.looked_at, self._listed_at)
+        return must_read(kind, one, held)
 
     def _held(self, ids: list[str]) -> dict[str, Held]:
         return self.keeping.versions.held(ids)
