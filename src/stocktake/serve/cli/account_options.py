@@ -1,4 +1,4 @@
-"""Options of `sync` that say which accounts are read, and how fast."""
+"""Options of what reads the cloud: which accounts, how fast; and the request that they come to."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from stocktake.core.settings import Settings
+    from stocktake.sync import SyncRequest
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -84,3 +87,26 @@ def limit_options(function: F) -> F:
     for option in reversed(_LIMIT_OPTIONS):
         function = option(function)
     return function
+
+
+def collect_request(
+    settings: Settings,
+    *,
+    profiles: tuple[str, ...],
+    limits: Sequence[str],
+    timeout_seconds: float,
+    **given: Any,  # noqa: ANN401 - options that are called as the request's own members
+) -> SyncRequest:
+    """Return what is to be read, and how, as the options say. Raises: UserError for a limit that means nothing."""
+    # Imported here: botocore, pyarrow and the database's driver take 450 ms, which --help need not wait for.
+    from stocktake.collect.limits import parse_limit
+    from stocktake.sync import SyncRequest
+
+    return SyncRequest(
+        catalog=settings.catalog,
+        lock_wait_seconds=settings.lock_wait_seconds,
+        profiles=profiles or (None,),
+        limits=tuple(parse_limit(text) for text in limits),
+        read_timeout_seconds=timeout_seconds,
+        **given,
+    )

@@ -30,6 +30,24 @@ def config_option(function: F) -> F:
     )(function)
 
 
+def knowledge_options(function: F) -> F:
+    """Add --prices and --policies: what is known beside the catalog."""
+    prices = click.option(
+        "--prices",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Prices of instances, for what jobs cost. Default: STOCKTAKE_PRICES.",
+    )
+    policies = click.option(
+        "--policies",
+        type=click.Path(path_type=Path),
+        metavar="PATH",
+        multiple=True,
+        help="A file or folder with policies of your own. May be given several times.",
+    )
+    return prices(policies(function))
+
+
 def configure(invocation: Invocation, file: Path | None, **given: object) -> ServerConfig:
     """Return the server's configuration: the file's, with what the command line says.
 

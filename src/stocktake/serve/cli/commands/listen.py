@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from stocktake.serve.cli.account_options import account_options, limit_options
+from stocktake.serve.cli.account_options import account_options, collect_request, limit_options
 from stocktake.serve.cli.options import catalog_option, complete_type, debug_option, models_option
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ _REASONS_SHOWN = 10
 @click.pass_obj
 def command(
     invocation: Invocation,
+    /,
     *,
     queue: str,
     queue_region: str | None,
@@ -80,20 +81,13 @@ def command(
     types: tuple[str, ...],
     regions: tuple[str, ...],
     profiles: tuple[str, ...],
-    accounts: tuple[str, ...],
-    assume_role: str,
-    external_id: str,
-    role_session_name: str,
-    organization: bool,
-    endpoint_url: str | None,
     once: bool,
     max_messages: int | None,
     notices_file: Path | None,
     limits: tuple[str, ...],
-    max_calls_per_second: float | None,
     timeout_seconds: float,
     form: str,
-    models: Path | None,
+    **who: Any,  # noqa: ANN401 - more options, which `collect_request` takes as they are
 ) -> int:
     """Read again what the events in a queue say has changed.
 
@@ -104,27 +98,17 @@ def command(
     What events do not tell, the next sync finds: a lost queue costs freshness, nothing else.
     """
     # Imported here: botocore, pyarrow and the database's driver take 450 ms, which --help need not wait for.
-    from stocktake.collect.limits import parse_limit
     from stocktake.events.listener import ListenRequest, listen
-    from stocktake.sync import SyncRequest
 
     settings = invocation.settings()
-    collect = SyncRequest(
-        catalog=settings.catalog,
+    collect = collect_request(
+        settings,
         types=types,
         regions=regions,
-        profiles=profiles or (None,),
-        accounts=accounts,
-        assume_role=assume_role,
-        external_id=external_id,
-        role_session_name=role_session_name,
-        organization=organization,
-        limits=tuple(parse_limit(text) for text in limits),
-        max_calls_per_second=max_calls_per_second,
-        read_timeout_seconds=timeout_seconds,
-        endpoint_url=endpoint_url,
-        models=models,
-        lock_wait_seconds=settings.lock_wait_seconds,
+        profiles=profiles,
+        limits=limits,
+        timeout_seconds=timeout_seconds,
+        **who,
     )
     invocation.kept = _KEPT
     request = ListenRequest(queue, collect, queue_profile, queue_region, once=once, most_messages=max_messages)

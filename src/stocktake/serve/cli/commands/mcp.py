@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from stocktake.core.errors import UserError
 from stocktake.serve.cli.options import catalog_option, debug_option
-from stocktake.serve.cli.server_options import config_option, configure
+from stocktake.serve.cli.server_options import config_option, configure, knowledge_options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stocktake.serve.cli.invocation import Invocation
 
 
@@ -25,19 +26,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="What one answer may have; a larger one is refused.",
 )
-@click.option(
-    "--prices",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Prices of instances, for what jobs cost. Default: STOCKTAKE_PRICES.",
-)
-@click.option(
-    "--policies",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    multiple=True,
-    help="A file or folder with policies of your own. May be given several times.",
-)
+@knowledge_options
 @catalog_option
 @debug_option
 @click.pass_obj

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from stocktake.serve.cli.options import catalog_option, debug_option
-from stocktake.serve.cli.server_options import config_option, configure, needing_the_server
+from stocktake.serve.cli.server_options import config_option, configure, knowledge_options, needing_the_server
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stocktake.serve.cli.invocation import Invocation
 
 
@@ -21,19 +22,7 @@ if TYPE_CHECKING:
 @config_option
 @click.option("--public-url", metavar="URL", help="How browsers reach the server, where a proxy stands before it.")
 @click.option("--no-login", is_flag=True, help="Let everybody on this machine in. On loopback only.")
-@click.option(
-    "--prices",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Prices of instances, for what jobs cost. Default: STOCKTAKE_PRICES.",
-)
-@click.option(
-    "--policies",
-    type=click.Path(path_type=Path),
-    metavar="PATH",
-    multiple=True,
-    help="A file or folder with policies of your own. May be given several times.",
-)
+@knowledge_options
 @catalog_option
 @debug_option
 @click.pass_obj

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections import Counter
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from stocktake.serve.cli.account_options import account_options, limit_options
+from stocktake.serve.cli.account_options import account_options, collect_request, limit_options
 from stocktake.serve.cli.options import catalog_option, complete_type, debug_option, models_option
 from stocktake.serve.cli.remarks import gap_remarks, scope_name
 from stocktake.serve.cli.schedule_options import schedule_options
@@ -18,7 +18,6 @@ from stocktake.serve.telling.readable import count
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import timedelta
-    from pathlib import Path
 
     from stocktake.serve.cli.invocation import Invocation
     from stocktake.store.ledger import Coverage
@@ -77,27 +76,22 @@ _KEPT = "what was committed before stays in the catalog; the same command goes o
 @click.pass_obj
 def command(
     invocation: Invocation,
+    /,
     *,
     types: tuple[str, ...],
     regions: tuple[str, ...],
     profiles: tuple[str, ...],
-    accounts: tuple[str, ...],
-    assume_role: str,
-    external_id: str,
-    role_session_name: str,
     endpoint_url: str | None,
-    models: Path | None,
     form: str,
     concurrency: int,
     limits: tuple[str, ...],
-    max_calls_per_second: float | None,
     timeout_seconds: float,
-    organization: bool,
     full: bool,
     reconcile: bool,
     reconcile_every: timedelta,
     every: timedelta | None,
     runs: int | None,
+    **who: Any,  # noqa: ANN401 - more options, which `collect_request` takes as they are
 ) -> int:
     """Read the cloud and bring the catalog up to date.
 
@@ -115,35 +109,27 @@ def command(
     a gap like any other.
     """
     # Imported here: botocore, pyarrow and the database's driver take 450 ms, which --help need not wait for.
-    from stocktake.collect.limits import parse_limit
     from stocktake.serve.cli.progress import LineProgress, LiveProgress
-    from stocktake.sync import SyncRequest, run_sync
+    from stocktake.sync import run_sync
 
     if runs is not None and every is None:
         raise click.UsageError("--runs goes with --every.")
     if endpoint_url and profiles:
         raise click.UsageError("--profile and --endpoint-url exclude each other.")
     settings = invocation.settings()
-    request = SyncRequest(
-        catalog=settings.catalog,
+    request = collect_request(
+        settings,
         types=types,
         regions=regions,
-        profiles=profiles or (None,),
-        accounts=accounts,
-        assume_role=assume_role,
-        external_id=external_id,
-        role_session_name=role_session_name,
-        organization=organization,
-        limits=tuple(parse_limit(text) for text in limits),
-        max_calls_per_second=max_calls_per_second,
-        read_timeout_seconds=timeout_seconds,
-        endpoint_url=endpoint_url,
-        models=models,
+        profiles=profiles,
+        limits=limits,
+        timeout_seconds=timeout_seconds,
         full=full,
         reconcile=reconcile,
         reconcile_every=reconcile_every,
         concurrency=concurrency,
-        lock_wait_seconds=settings.lock_wait_seconds,
+        endpoint_url=endpoint_url,
+        **who,
     )
     invocation.kept = _KEPT
 
