@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Depends, Query
 
 from stocktake.core.errors import UserError
 from stocktake.serve.api.answers import JsonAnswer, answers
@@ -25,21 +26,29 @@ _Ids = Annotated[
 _Severity = Annotated[Literal["info", "low", "medium", "high", "critical"], Query(description="At least so severe.")]
 
 
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """Which rules are meant; by default all."""
+
+    packs: _Packs = None
+    ids: _Ids = None
+    types: Types = None
+    severity: _Severity = "info"
+
+
+_WhichRules = Annotated[_Rules, Depends()]
+
+
 @router.get("", summary="The rules there are", openapi_extra=answers("rules"))
 def list_rules(
     house: HouseHere,
     visitor: Asking,
-    packs: _Packs = None,
-    ids: _Ids = None,
-    types: Types = None,
-    severity: _Severity = "info",
+    which: _WhichRules,
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> JsonAnswer:
     """Return the rules of all packs: those that come with Stocktake, and those of this server."""
-    rules = [
-        _rule_document(one) for one in _pick(house, packs, ids, types, severity)[1] if visitor.reach.has_type(one.type)
-    ]
+    rules = [_rule_document(one) for one in _pick(house, which)[1] if visitor.reach.has_type(one.type)]
     return JsonAnswer(page_of("rules", rows=rules, offset=offset, limit=limit))
 
 
@@ -47,10 +56,7 @@ def list_rules(
 def list_findings(
     house: HouseHere,
     visitor: Asking,
-    packs: _Packs = None,
-    ids: _Ids = None,
-    types: Types = None,
-    severity: _Severity = "info",
+    which: _WhichRules,
     status: Annotated[Literal["open", "excepted", "not judged", "all"], Query(description="Of this status.")] = "open",
     limit: Limit = 100,
     offset: Offset = 0,
@@ -58,7 +64,7 @@ def list_findings(
     """Judge what the catalog holds within your reach, and return findings, each with why it matters and a remedy."""
     from stocktake.policies.reports import finding_row
 
-    report = _judge(house, visitor, packs, ids, types, severity, with_not_judged=status in {"not judged", "all"})
+    report = _judge(house, visitor, which, with_not_judged=status in {"not judged", "all"})
     rows = [row for row in map(finding_row, report.findings) if status in {"all", row["status"]}]
     return JsonAnswer(
         page_of("findings", rows, offset, limit)
@@ -78,18 +84,15 @@ def list_findings(
 def list_scores(
     house: HouseHere,
     visitor: Asking,
+    which: _WhichRules,
     by: Literal["policy", "pack", "owner", "account"] = "owner",
-    packs: _Packs = None,
-    ids: _Ids = None,
-    types: Types = None,
-    severity: _Severity = "info",
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> JsonAnswer:
     """Return scores from 0 to 100, the lowest first; null where nothing that counts could be judged."""
     from stocktake.policies.scores import score_by
 
-    report = _judge(house, visitor, packs, ids, types, severity)
+    report = _judge(house, visitor, which)
     rows = [
         {
             "name": one.name,
@@ -164,28 +167,19 @@ def remove_pack(house: HouseHere, visitor: Asking, name: str) -> JsonAnswer:
     return JsonAnswer({"removed": name})
 
 
-def _pick(
-    house: HouseHere, packs: list[str] | None, ids: list[str] | None, types: list[str] | None, severity: str
-) -> tuple[Any, list[Rule]]:
+def _pick(house: HouseHere, which: _Rules) -> tuple[Any, list[Rule]]:
     from stocktake.policies.packs import pick_rules
 
     there = house.rules()
-    return there, pick_rules(there, names=packs or (), ids=ids or (), types=types or (), severity=severity)
+    return there, pick_rules(
+        there, names=which.packs or (), ids=which.ids or (), types=which.types or (), severity=which.severity
+    )
 
 
-def _judge(
-    house: HouseHere,
-    visitor: Asking,
-    packs: list[str] | None,
-    ids: list[str] | None,
-    types: list[str] | None,
-    severity: str,
-    *,
-    with_not_judged: bool = False,
-) -> Report:
+def _judge(house: HouseHere, visitor: Asking, which: _Rules, *, with_not_judged: bool = False) -> Report:
     from stocktake.policies.judging import judge
 
-    there, rules = _pick(house, packs, ids, types, severity)
+    there, rules = _pick(house, which)
     with house.reading() as catalog:
         report = judge(
             catalog,

@@ -51,20 +51,11 @@ def show_history(
     house: HouseHere, visitor: Asking, which: WhichHere, limit: Limit = 100, offset: Offset = 0
 ) -> JsonAnswer:
     """Return the versions of a resource, newest first, each with what changed against the one before."""
+    from stocktake.serve.telling.documents import version_document
+
     with house.reading() as catalog:
         found = find(catalog, which, visitor)
-    versions = [
-        {
-            "seen_from": one.seen_from,
-            "seen_to": one.seen_to,
-            "gone": one.gone,
-            "created": one.created,
-            "sweep_id": one.sweep_id,
-            "end_sweep_id": one.end_sweep_id,
-            "changes": edit_documents(one.changes),
-        }
-        for one in reversed(found.versions)
-    ]
+    versions = [version_document(one, edit_documents(one.changes)) for one in reversed(found.versions)]
     return JsonAnswer({"id": found.id, "type": found.type} | page_of("versions", versions, offset, limit))
 
 

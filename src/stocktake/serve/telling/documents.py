@@ -45,15 +45,20 @@ def resource_document(resource: Resource, version: Version, as_of: datetime | No
         "fields": version.fields,
         "unknown": orjson.Fragment(version.unknown) if version.unknown else None,
         "versions": [
-            {
-                "seen_from": one.seen_from,
-                "seen_to": one.seen_to,
-                "gone": one.gone,
-                "created": one.created,
-                "sweep_id": one.sweep_id,
-                "end_sweep_id": one.end_sweep_id,
-                "changes": [{"path": c.path, "before": c.before, "after": c.after} for c in one.changes],
-            }
+            version_document(one, [{"path": c.path, "before": c.before, "after": c.after} for c in one.changes])
             for one in resource.versions
         ],
+    }
+
+
+def version_document(version: Version, changes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return when a version held and which sweeps saw it, with its changes as they are told there."""
+    return {
+        "seen_from": version.seen_from,
+        "seen_to": version.seen_to,
+        "gone": version.gone,
+        "created": version.created,
+        "sweep_id": version.sweep_id,
+        "end_sweep_id": version.end_sweep_id,
+        "changes": changes,
     }

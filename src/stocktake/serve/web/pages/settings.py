@@ -6,20 +6,19 @@ from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from stocktake.core.errors import UserError
-from stocktake.serve.gate.house import House, house
+from stocktake.serve.gate.house import House
 from stocktake.serve.gate.login import safe_path
 from stocktake.serve.gate.tokens import SCOPES
-from stocktake.serve.gate.visitor import Visitor, require, visitor
+from stocktake.serve.gate.visitor import Visitor, require
+from stocktake.serve.web.given import TheHouse, TheVisitor
 from stocktake.serve.web.rendering import render
 
 router = APIRouter(include_in_schema=False)
 
-AVisitor = Annotated[Visitor, Depends(visitor)]
-AHouse = Annotated[House, Depends(house)]
 _ABOUT = {
     "read": "search, resources, changes, jobs, policies",
     "sql": "run SQL that reads",
@@ -32,7 +31,7 @@ _DAYS = (7, 30, 90, 365)
 
 
 @router.get("/settings")
-def show_settings(request: Request, visitor: AVisitor, house: AHouse) -> HTMLResponse:
+def show_settings(request: Request, visitor: TheVisitor, house: TheHouse) -> HTMLResponse:
     """Show who one is, and one's tokens; an admin sees everybody's."""
     return _page(request, visitor, house)
 
@@ -40,8 +39,8 @@ def show_settings(request: Request, visitor: AVisitor, house: AHouse) -> HTMLRes
 @router.post("/settings/tokens")
 def make_token(
     request: Request,
-    visitor: AVisitor,
-    house: AHouse,
+    visitor: TheVisitor,
+    house: TheHouse,
     name: Annotated[str, Form(max_length=200)],
     days: Annotated[float, Form()],
     scopes: Annotated[list[str] | None, Form(max_length=10)] = None,
@@ -57,8 +56,8 @@ def make_token(
 
 @router.post("/settings/tokens/revoke")
 def revoke_token(
-    visitor: AVisitor,
-    house: AHouse,
+    visitor: TheVisitor,
+    house: TheHouse,
     id: Annotated[str, Form(max_length=64)],  # noqa: A002 - the form's name for it
 ) -> RedirectResponse:
     """Let a token be used no more, at once."""
@@ -84,7 +83,7 @@ def choose_theme(theme: Annotated[str, Form(max_length=10)]) -> RedirectResponse
 @router.get("/login")
 def show_login(
     request: Request,
-    house: AHouse,
+    house: TheHouse,
     next: Annotated[str, Query(max_length=10_000)] = "/",  # noqa: A002 - its name in the address
 ) -> HTMLResponse:
     """Say how to come in; whoever is in already is led on by a link."""

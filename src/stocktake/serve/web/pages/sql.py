@@ -11,8 +11,9 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Resp
 from pydantic import BaseModel, Field
 
 from stocktake.core.errors import StocktakeError, UserError
-from stocktake.serve.gate.house import House, house
-from stocktake.serve.gate.visitor import Visitor, require, require_scope, visitor
+from stocktake.serve.gate.house import House
+from stocktake.serve.gate.visitor import Visitor, require, require_scope
+from stocktake.serve.web.given import TheHouse, TheVisitor
 from stocktake.serve.web.rendering import render, with_parameters
 from stocktake.serve.web.views.sql_view import EXAMPLES, ROWS, Asked, Shown, chart_links, show_rows, tree_groups
 
@@ -27,8 +28,6 @@ _LONGEST = 100_000
 
 Text = Annotated[str, Query(max_length=_LONGEST)]
 Word = Annotated[str, Query(max_length=300)]
-AVisitor = Annotated[Visitor, Depends(visitor)]
-AHouse = Annotated[House, Depends(house)]
 
 
 class _Kept(BaseModel):
@@ -61,7 +60,13 @@ AnAsked = Annotated[Asked, Depends(asked)]
 
 @router.get("/sql")
 def show_sql(
-    request: Request, visitor: AVisitor, house: AHouse, asked: AnAsked, run: str = "", part: str = "", number: Word = ""
+    request: Request,
+    visitor: TheVisitor,
+    house: TheHouse,
+    asked: AnAsked,
+    run: str = "",
+    part: str = "",
+    number: Word = "",
 ) -> HTMLResponse:
     """Show the page; with `run` also the answer, which is all with `part=answer`."""
     require_scope(visitor, "sql")
@@ -91,7 +96,7 @@ def show_sql(
 
 
 @router.get("/sql/columns")
-def show_columns(request: Request, visitor: AVisitor, house: AHouse, table: Word) -> HTMLResponse:
+def show_columns(request: Request, visitor: TheVisitor, house: TheHouse, table: Word) -> HTMLResponse:
     """Show the columns of a table, as a part of the page."""
     from stocktake.insights.names import named_in
     from stocktake.query.schema_tree import read_columns
@@ -103,7 +108,7 @@ def show_columns(request: Request, visitor: AVisitor, house: AHouse, table: Word
 
 @router.post("/sql/complete")
 def complete(
-    visitor: AVisitor, house: AHouse, text: Annotated[str, Form(max_length=_LONGEST)], at: Annotated[int, Form()]
+    visitor: TheVisitor, house: TheHouse, text: Annotated[str, Form(max_length=_LONGEST)], at: Annotated[int, Form()]
 ) -> JSONResponse:
     """Return what may stand at a place of a statement."""
     from stocktake.insights.names import named_in, names_of_ours
@@ -127,14 +132,14 @@ def complete(
 
 
 @router.post("/sql/cancel")
-def cancel(visitor: AVisitor, house: AHouse, number: Annotated[str, Form(max_length=100)]) -> Response:
+def cancel(visitor: TheVisitor, house: TheHouse, number: Annotated[str, Form(max_length=100)]) -> Response:
     """End a statement of one's own that runs."""
     house.sql.cancel(visitor, number)
     return Response(status_code=204)
 
 
 @router.get("/sql/export")
-def export(visitor: AVisitor, house: AHouse, asked: AnAsked, form: str = "csv") -> Response:
+def export(visitor: TheVisitor, house: TheHouse, asked: AnAsked, form: str = "csv") -> Response:
     """Send all rows of a statement as a file."""
     from stocktake.serve.telling.answer_files import FORMS
 
@@ -158,8 +163,8 @@ def export(visitor: AVisitor, house: AHouse, asked: AnAsked, form: str = "csv") 
 
 @router.post("/sql/save")
 def save(
-    visitor: AVisitor,
-    house: AHouse,
+    visitor: TheVisitor,
+    house: TheHouse,
     kept: Annotated[_Kept, Form()],
 ) -> RedirectResponse:
     """Keep a statement under a name; one's own of the same name is replaced."""
@@ -177,7 +182,7 @@ def save(
 
 
 @router.post("/sql/forget")
-def forget(visitor: AVisitor, house: AHouse, id: Annotated[str, Form(max_length=100)]) -> RedirectResponse:  # noqa: A002 - the form's name for it
+def forget(visitor: TheVisitor, house: TheHouse, id: Annotated[str, Form(max_length=100)]) -> RedirectResponse:  # noqa: A002 - the form's name for it
     """Remove a saved statement of one's own."""
     require(visitor.can_edit, "remove saved statements")
     found = house.own.get(SAVED, id)

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from stocktake.serve.gate.house import House, house
-from stocktake.serve.gate.visitor import Visitor, require, visitor
+from stocktake.serve.gate.visitor import require
+from stocktake.serve.web.given import TheHouse, TheVisitor
 from stocktake.serve.web.rendering import render
 from stocktake.serve.web.views import sync_view
 from stocktake.serve.web.views.sync_view import KINDS, PAGE, Wanted
@@ -17,8 +17,6 @@ router = APIRouter(include_in_schema=False)
 _SWEEPS = 15
 
 Word = Annotated[str, Query(max_length=300)]
-AVisitor = Annotated[Visitor, Depends(visitor)]
-AHouse = Annotated[House, Depends(house)]
 
 
 def wanted(
@@ -36,7 +34,7 @@ def wanted(
 
 @router.get("/sync")
 def show_sync(
-    request: Request, visitor: AVisitor, house: AHouse, wanted: Annotated[Wanted, Depends(wanted)], part: str = ""
+    request: Request, visitor: TheVisitor, house: TheHouse, wanted: Annotated[Wanted, Depends(wanted)], part: str = ""
 ) -> HTMLResponse:
     """Show the page; with `part=live` only how far the sync is that was started here last."""
     runs = house.syncs.list()
@@ -69,8 +67,8 @@ def show_sync(
 
 @router.post("/sync/start")
 def start(
-    visitor: AVisitor,
-    house: AHouse,
+    visitor: TheVisitor,
+    house: TheHouse,
     types: Annotated[list[str] | None, Form(max_length=1_000)] = None,
     regions: Annotated[list[str] | None, Form(max_length=100)] = None,
     how: Annotated[str, Form(max_length=20)] = "",
@@ -89,7 +87,7 @@ def start(
 
 
 @router.post("/sync/stop")
-def stop(visitor: AVisitor, house: AHouse, id: Annotated[str, Form(max_length=64)]) -> RedirectResponse:  # noqa: A002 - the form's name for it
+def stop(visitor: TheVisitor, house: TheHouse, id: Annotated[str, Form(max_length=64)]) -> RedirectResponse:  # noqa: A002 - the form's name for it
     """Stop a sync; what it has committed is kept."""
     require(visitor.can_sync, "stop a sync")
     house.syncs.stop(id)
