@@ -103,7 +103,7 @@ def test_what_is_unchanged_stays_as_it_is(estate: Estate) -> None:
     report = estate.tell(arns)
     assert estate.moved() == {}
     # What an ARN does not say enough of, or that looks like another type's, is left alone.
-    assert report.fates[Fate.READ] >= 0.9 * len(arns), report
+    assert report.fates[Fate.READ] >= 0.95 * len(arns), report
     assert (report.new, report.changed, report.deleted) == (0, 0, 0)
 
 

@@ -16,7 +16,7 @@ from stocktake.sync.keeping import Keeper
 from stocktake.sync.sweep import CONCLUSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from datetime import datetime
 
     from stocktake.collect.answers import Scope
@@ -67,6 +67,10 @@ class Burst:
             self._swept[key] = await self.access.at_owner(_was_swept, key)
         return self._swept[key]
 
+    async def held_types(self, arns: Collection[str]) -> dict[str, str]:
+        """Return the types that the catalog holds these ARNs as, of those that it holds as one type."""
+        return await self.access.at_owner(_held_types, sorted(arns)) if arns else {}
+
     async def set_aside(self, messages: Sequence[tuple[str, str, str]]) -> None:
         """Keep messages that nobody understands, each with its id, why not, and its body, secrets redacted."""
         redactor = self.keeper.redactor
@@ -109,6 +113,19 @@ def _was_swept(door: Door, ledger: SharedSweep, key: tuple[str, str, str]) -> bo
 def _has_row(catalog: Catalog, key: tuple[str, str, str]) -> bool:
     statement = "SELECT count(*) > 0 FROM coverage WHERE account_id = ? AND region = ? AND type = ?"
     return bool(run(catalog.connection, statement, list(key))[0][0])
+
+
+def _held_types(door: Door, ledger: SharedSweep, arns: list[str]) -> dict[str, str]:
+    del ledger
+    return door.call(_types_of, door.catalog, arns)
+
+
+def _types_of(catalog: Catalog, arns: list[str]) -> dict[str, str]:
+    statement = (
+        "SELECT id, any_value(type) FROM resource_index JOIN resource_scopes USING (scope) "
+        "WHERE id IN (SELECT unnest($arns)) GROUP BY id HAVING count(DISTINCT type) = 1"
+    )
+    return {str(arn): str(name) for arn, name in run(catalog.connection, statement, {"arns": arns})}
 
 
 def _set_aside(door: Door, ledger: SharedSweep, asides: list[Aside], now: datetime) -> None:

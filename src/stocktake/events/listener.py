@@ -12,7 +12,7 @@ import signal
 import time
 from collections import Counter, OrderedDict
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -250,6 +250,7 @@ class _Listener:
         assert burst is not None  # noqa: S101 - opened before
         wanted: dict[Target, _Wanted] = {}
         poison: list[tuple[str, str, str]] = []
+        named: list[tuple[Message, Event, list[Target]]] = []
         for message in messages:
             self.report.messages += 1
             try:
@@ -258,7 +259,12 @@ class _Listener:
                 poison.append((message.id, error.message, message.body))
                 continue
             self.report.events += 1
-            targets = [one for one in find_targets(event) if await self._follows(one)]
+            named.append((message, event, find_targets(event)))
+        # What the catalog holds is surer than what an ARN looks like: subscriptions look like topics.
+        held = await burst.held_types({one.arn for _, _, targets in named for one in targets if one.arn})
+        for message, event, found in named:
+            typed = [replace(one, type=held.get(one.arn, one.type)) for one in found]
+            targets = [one for one in typed if await self._follows(one)]
             self.report.ignored += not targets
             for target in targets:
                 self._want(wanted, target, event, message)
