@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+import httpx
+
 
 class PageText(HTMLParser):
     """Reads a page; `text` has its words, `links` where it leads, `rows` the cells of tables outside of dialogs."""
@@ -53,3 +55,12 @@ class PageText(HTMLParser):
         self.words.append(data)
         if self._cell is not None:
             self._cell.append(data)
+
+
+def read(client: httpx.Client, path: str, status: int = 200, /, **parameters: str) -> PageText:
+    """Ask for a page, and return it as its readers have it."""
+    answer = client.get(path, params=parameters)
+    assert answer.status_code == status, answer.text
+    page = PageText(answer.text)
+    assert page.forbidden == []
+    return page

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from page_text import PageText
+from page_text import PageText, read
 from simulated_estate import ACCOUNT, SimulatedEstate
 from stocktake.serve.gate.config import Role
 from web_server import Served, serving
@@ -28,14 +28,6 @@ def client(estate: SimulatedEstate) -> Iterator[httpx.Client]:
         client.headers["accept"] = "text/html"
         client.served = served  # type: ignore[attr-defined] # for other visitors of the same server
         yield client
-
-
-def read(client: httpx.Client, path: str, status: int = 200, /, **parameters: str) -> PageText:
-    answer = client.get(path, params=parameters)
-    assert answer.status_code == status, answer.text
-    page = PageText(answer.text)
-    assert page.forbidden == []
-    return page
 
 
 def other(client: httpx.Client, role: str) -> httpx.Client:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from page_text import PageText
+from page_text import PageText, read
 from sample_catalog import ACCOUNT, TYPE, SampleCatalog, arn, write_sample_catalog
 from stocktake.policies.judging import judge
 from stocktake.policies.packs import own_packs, pick_rules
@@ -57,14 +57,6 @@ def client(served: Served) -> Iterator[httpx.Client]:
     with closing(served.client()) as client:
         client.headers["accept"] = "text/html"
         yield client
-
-
-def read(client: httpx.Client, path: str, status: int = 200, /, **parameters: str) -> PageText:
-    answer = client.get(path, params=parameters)
-    assert answer.status_code == status, answer.text
-    page = PageText(answer.text)
-    assert page.forbidden == []
-    return page
 
 
 # ---- changes
