@@ -205,10 +205,18 @@ def worker_pid(served: Served) -> int:
 
 
 def kill(pid: int) -> None:
-    """Kill a process, and wait until it is dead."""
+    """Kill a process, and wait until the last of its threads is dead: until then it holds its end of a line."""
     os.kill(pid, signal.SIGKILL)
-    file = Path(f"/proc/{pid}/stat")
-    until(lambda: not file.exists() or file.read_text().rpartition(")")[2].split()[0] == "Z")
+    process = Path(f"/proc/{pid}")
+
+    def is_dead() -> bool:
+        try:
+            state = (process / "stat").read_text().rpartition(")")[2].split()[0]
+            return state == "Z" and len(list((process / "task").iterdir())) == 1
+        except OSError:
+            return True
+
+    until(is_dead)
 
 
 def test_a_sql_process_that_is_killed_is_replaced(tmp_path: Path) -> None:

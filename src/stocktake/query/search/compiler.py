@@ -22,7 +22,7 @@ from stocktake.query.search.syntax import (
     Test,
     Wild,
 )
-from stocktake.query.search.values import Parameters, Sql, UnfitError, bounds_of, condition, read_number
+from stocktake.query.search.values import Parameters, Sql, UnfitError, bounds_of, condition, read_number, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -111,7 +111,7 @@ class Compiler:
 
         def holds(one: KnownType) -> bool:
             forms = one.forms if column == "type" else (str(getattr(one, column)),)
-            return any(holds_of_text(form, term.test) for form in forms)
+            return any(holds_of_text(form, term.test, self._now) for form in forms)
 
         if source.held is not None:
             return any(holds(one) for one in self._knowledge.types if one.name == source.held.name)
@@ -261,8 +261,8 @@ def contains(text: str, test: Matches) -> bool:
     return re.search(word_pattern(inner_parts(test)), text.lower()) is not None
 
 
-def holds_of_text(text: str, test: Test) -> bool:
-    """Return whether a test holds of a text, as `values.condition` states it for texts."""
+def holds_of_text(text: str, test: Test, now: datetime) -> bool:
+    """Return whether a test holds of what a type is called, as `values.condition` states it for texts."""
     match test:
         case IsSet():
             return True
@@ -270,15 +270,18 @@ def holds_of_text(text: str, test: Test) -> bool:
             signs = {Wild.ANY: ".*", Wild.ONE: "."}
             pattern = "".join(signs[part] if isinstance(part, Wild) else re.escape(part.lower()) for part in parts)
             return re.fullmatch(pattern, text.lower(), re.DOTALL) is not None
-    return _in_order(text.lower(), test)
+    return _in_order(text.lower(), test, now)
 
 
-def _in_order(text: str, test: Test) -> bool:
+def _in_order(text: str, test: Test, now: datetime) -> bool:
     bounds = [one for one in bounds_of(test) if one is not None]
     if bounds and all(read_number(one) is not None for one in bounds):
         # A text that is compared to a number is one, or there is no order.
         number = read_number(text)
         return number is not None and _lies(number, test, float)
+    if bounds and all(read_time(one, now) is not None for one in bounds):
+        # Likewise of a time, which no type is called.
+        return False
     return _lies(text, test, str.lower)
 
 

@@ -39,7 +39,9 @@ def number_ticks(low: float, high: float, most: int = 4) -> list[Tick]:
     step = next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= rough * (1 - 1e-9))
     first = math.ceil(low / step - 1e-9)
     count = math.floor(high / step + 1e-9) - first
-    return [Tick((first + number) * step, short_number((first + number) * step)) for number in range(count + 1)]
+    places = ((first + number) * step for number in range(count + 1))
+    # Of large numbers close together a multiple may be beside the end that it stands at.
+    return [Tick(min(max(at, low), high), short_number(at)) for at in places]
 
 
 def time_ticks(start: float, end: float, most: int = 4, *, from_zero: bool = False) -> list[Tick]:
