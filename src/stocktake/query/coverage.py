@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from stocktake.query.reach import EVERYTHING, Reach
+from stocktake.query.search.values import Parameters
 from stocktake.query.within import within
 from stocktake.store.catalog import run, translating
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from stocktake.store.catalog import Catalog
-
-    _Add = Callable[[object], str]
-    """Takes a value, and returns what stands for it in the statement."""
 
 WORST_FIRST = ("denied", "failed", "throttled", "partial", "complete", "elsewhere", "unsupported")
 """What a scope's newest status may be, in the order in which it asks for attention."""
@@ -132,26 +129,22 @@ def read_coverage(
     reach: Reach = EVERYTHING,
 ) -> CoveragePage:
     """Return the scopes from `first` on, `most` of them: denied ones first, then by type, account and region."""
+    connection = within(catalog, reach).connection
+    parameters = Parameters()
     with translating(catalog.path):
         [(stale, accounts, regions)] = run(
-            catalog.connection,
+            connection,
             "SELECT count(*) FILTER (stale), list_sort(list(DISTINCT account_id)), list_sort(list(DISTINCT region)) "
-            f"FROM coverage_now WHERE {_within(reach)}",
+            "FROM coverage_now",
         )
-        counted = _ask(
-            catalog,
-            lambda add: (
-                f"SELECT status, count(*) FROM coverage_now WHERE {_within(reach)} AND {_conditions(wanted, add)} "
-                "GROUP BY status"
-            ),
-        )
-        rows = _ask(
-            catalog,
-            lambda add: (
-                f"SELECT {_SCOPE} FROM coverage_now WHERE {_within(reach)} AND {_conditions(wanted, add)} AND "
-                f"{_of_status(wanted, add)} ORDER BY list_position({add(list(WORST_FIRST))}, status), type, "
-                f"account_id, region LIMIT {int(most)} OFFSET {int(first)}"
-            ),
+        found = f"FROM coverage_now WHERE {_conditions(wanted, parameters)}"
+        counted = run(connection, f"SELECT status, count(*) {found} GROUP BY status", dict(parameters.values))
+        chosen = f"{found} AND {_of_status(wanted, parameters)}"
+        order = f"list_position({parameters.add(list(WORST_FIRST))}, status), type, account_id, region"
+        rows = run(
+            connection,
+            f"SELECT {_SCOPE} {chosen} ORDER BY {order} LIMIT {int(most)} OFFSET {int(first)}",
+            parameters.values,
         )
     statuses = dict(sorted(counted, key=lambda one: _order(one[0])))
     return CoveragePage(
@@ -168,11 +161,11 @@ def read_missing_actions(catalog: Catalog, *, reach: Reach = EVERYTHING) -> tupl
     """Return the actions that the newest sweep of each scope was denied, those that concern most scopes first."""
     with translating(catalog.path):
         rows = run(
-            catalog.connection,
+            within(catalog, reach).connection,
             "SELECT action, count(*) AS scopes, list_sort(list(DISTINCT account_id)), "
             "list_sort(list(DISTINCT region)), list_sort(list(DISTINCT type)) "
-            "FROM (SELECT unnest(string_split(missing_permission, ', ')) AS action, * FROM coverage_now "
-            f"WHERE {_within(reach)}) WHERE action <> '' GROUP BY action ORDER BY scopes DESC, action",
+            "FROM (SELECT unnest(string_split(missing_permission, ', ')) AS action, * FROM coverage_now) "
+            "WHERE action <> '' GROUP BY action ORDER BY scopes DESC, action",
         )
     return tuple(
         MissingAction(action, int(scopes), tuple(accounts), tuple(regions), tuple(types))
@@ -187,15 +180,17 @@ def read_sweeps(
 
     Who may not see everything sees the sweeps that read something within reach, and of them only that.
     """
+    parameters = Parameters()
+    statement = _sweeps_sql(before, most, parameters, sees_all=reach.is_everything)
     with translating(catalog.path):
-        rows = _ask(within(catalog, reach), lambda add: _sweeps_sql(before, most, reach, add))
+        rows = run(within(catalog, reach).connection, statement, parameters.values)
     return tuple(SweepSummary(*row) for row in rows)
 
 
-def _sweeps_sql(before: int | None, most: int, reach: Reach, add: _Add) -> str:
-    older = f"sweep_id < {add(before)}" if before is not None else "true"
+def _sweeps_sql(before: int | None, most: int, parameters: Parameters, *, sees_all: bool) -> str:
+    older = f"sweep_id < {parameters.add(before)}" if before is not None else "true"
     # Who sees everything sees also a sweep that has read nothing yet.
-    joined = "LEFT JOIN" if reach.is_everything else "JOIN"
+    joined = "LEFT JOIN" if sees_all else "JOIN"
     # A sweep whose process died has no number of calls; its scopes have theirs.
     return f"""
         SELECT s.sweep_id, s.started_at, s.finished_at, s.status, s.stocktake_version, coalesce(c.scopes, 0),
@@ -208,43 +203,27 @@ def _sweeps_sql(before: int | None, most: int, reach: Reach, add: _Add) -> str:
                    sum(calls)::BIGINT AS calls, sum(throttled_calls)::BIGINT AS throttled,
                    sum(listed)::BIGINT AS listed, sum(read)::BIGINT AS read, sum(new)::BIGINT AS new,
                    sum(changed)::BIGINT AS changed, sum(deleted)::BIGINT AS deleted
-            FROM coverage WHERE {_within(reach)} GROUP BY sweep_id
+            FROM coverage GROUP BY sweep_id
         ) AS c USING (sweep_id)
         ORDER BY s.sweep_id DESC LIMIT {int(most)}
     """
 
 
-def _ask(catalog: Catalog, make: Callable[[_Add], str]) -> list[tuple[Any, ...]]:
-    """Run a statement that is made with what writes its values down."""
-    values: dict[str, object] = {}
-
-    def add(value: object) -> str:
-        name = f"p{len(values)}"
-        values[name] = value
-        return f"${name}"
-
-    return run(catalog.connection, make(add), values)
-
-
-def _within(reach: Reach) -> str:
-    return reach.condition("account_id", "type")
-
-
-def _conditions(wanted: CoverageFilter, add: _Add) -> str:
+def _conditions(wanted: CoverageFilter, parameters: Parameters) -> str:
     parts = []
     if wanted.account:
-        parts.append(f"account_id = {add(wanted.account)}")
+        parts.append(f"account_id = {parameters.add(wanted.account)}")
     if wanted.region:
-        parts.append(f"region = {add(wanted.region)}")
+        parts.append(f"region = {parameters.add(wanted.region)}")
     if wanted.type:
-        parts.append(f"contains(type, {add(wanted.type.lower())})")
+        parts.append(f"contains(type, {parameters.add(wanted.type.lower())})")
     if wanted.stale:
         parts.append("stale")
     return " AND ".join(parts) or "true"
 
 
-def _of_status(wanted: CoverageFilter, add: _Add) -> str:
-    return f"list_contains({add(list(wanted.statuses))}, status)" if wanted.statuses else "true"
+def _of_status(wanted: CoverageFilter, parameters: Parameters) -> str:
+    return f"list_contains({parameters.add(list(wanted.statuses))}, status)" if wanted.statuses else "true"
 
 
 def _order(status: str) -> int:
