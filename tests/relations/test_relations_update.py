@@ -215,10 +215,11 @@ def test_what_was_cut_short_is_made_up_for(estate: Estate, monkeypatch: pytest.M
     assert len(estate.edges("source_id")) == 5
 
 
+@pytest.mark.parametrize("is_first", [True, False])
 def test_edges_that_were_written_and_not_yet_looked_for_are_made_up_for(
-    estate: Estate, monkeypatch: pytest.MonkeyPatch
+    estate: Estate, monkeypatch: pytest.MonkeyPatch, *, is_first: bool
 ) -> None:
-    estate.sweep(ROLE, {ROLE_ARN: {"arn": ROLE_ARN, "role_name": "trainer"}}, "global")
+    estate.sweep(ROLE, {ROLE_ARN: {"arn": ROLE_ARN, "role_name": "trainer"}}, "global", edges=not is_first)
     estate.sweep(JOB, job("a"), edges=False)
     with monkeypatch.context() as cut:
         cut.setattr(update, "resolve_edges", Mock(side_effect=KeyboardInterrupt))

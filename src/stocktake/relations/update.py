@@ -75,8 +75,9 @@ def update_relations(catalog: Catalog, sweep_id: int) -> int:
     written = max((one.done for one in types), default=0)
     resolved = read_number(connection, _RESOLVED)
     if resolved is None:
-        # Before this was kept, both were always done in one go.
+        # Before this was kept, both were done in one go.
         resolved = written
+        write_number(connection, _RESOLVED, resolved)
     stale = [one for one in types if one.is_stale]
     if not stale and written <= resolved:
         return 0
